@@ -1,1 +1,5 @@
-//! x
+//! The client side of OAuth 2.0 as plain values.
+
+mod secret;
+
+pub use secret::Secret;

@@ -1,1 +1,6 @@
-//! x
+//! Evergrant: keeps a product's customers connected to third-party applications.
+
+pub mod clock;
+pub mod ids;
+pub mod reason;
+pub mod secret;

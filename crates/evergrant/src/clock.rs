@@ -1,0 +1,127 @@
+//! Time as a value.
+//!
+//! Rules take `now: Timestamp`; only [`Clock`] reads the machine's clock, and tests push a [`ManualClock`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// An instant, in milliseconds since 1970-01-01T00:00:00Z: the precision of the wire and of the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The latest instant that can be written: the library's limit, a day before the year 10000.
+    pub const MAX: Self = Self(253_402_207_200_999);
+
+    /// From milliseconds since the epoch, as the database stores it.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the epoch.
+    #[must_use]
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Later by `by`, at most [`Timestamp::MAX`].
+    #[must_use]
+    pub fn after(self, by: Duration) -> Self {
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(by).min(Self::MAX.0))
+    }
+
+    /// Earlier by `by`.
+    #[must_use]
+    pub fn before(self, by: Duration) -> Self {
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(by))
+    }
+
+    /// Time since `earlier`; nothing when that lies in the future.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// ISO 8601 in UTC with milliseconds, the form of the REST API: `2024-01-02T03:04:05.678Z`.
+    #[must_use]
+    pub fn iso(self) -> String {
+        jiff::Timestamp::from_millisecond(self.0).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
+    }
+
+    /// The RFC 7231 date of webhook bodies: `Tue, 02 Jan 2024 03:04:05 GMT`.
+    #[must_use]
+    pub fn http_date(self) -> String {
+        let secs = u64::try_from(self.0.div_euclid(1000)).unwrap_or(0);
+        httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_secs(secs))
+    }
+}
+
+/// Where `now` comes from.
+pub trait Clock: Send + Sync + 'static {
+    /// The present instant.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp(jiff::Timestamp::now().as_millisecond())
+    }
+}
+
+/// A clock that only moves when it is told to.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<AtomicI64>);
+
+impl ManualClock {
+    /// Stands at `start`.
+    #[must_use]
+    pub fn at(start: Timestamp) -> Self {
+        Self(Arc::new(AtomicI64::new(start.0)))
+    }
+
+    /// Moves forward.
+    pub fn advance(&self, by: Duration) {
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.0.fetch_add(by, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_both_formats_of_the_contract() {
+        let at = Timestamp::from_millis(1_704_164_645_678);
+        assert_eq!(at.iso(), "2024-01-02T03:04:05.678Z");
+        assert_eq!(at.http_date(), "Tue, 02 Jan 2024 03:04:05 GMT");
+        assert_eq!(
+            Timestamp::from_millis(1_704_164_645_000).iso(),
+            "2024-01-02T03:04:05.000Z"
+        );
+    }
+
+    #[test]
+    fn never_leaves_the_years_that_can_be_written() {
+        assert_eq!(Timestamp::from_millis(0).after(Duration::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::MAX.iso(), "9999-12-30T22:00:00.999Z");
+    }
+}
