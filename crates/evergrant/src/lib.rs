@@ -23,6 +23,8 @@ pub mod catalog;
 pub mod app;
 
 // subjects: own types, rules, SQL
+pub mod accounts;
+pub mod sessions;
 pub mod tenants;
 
 // edges: translate; no rules, no SQL

@@ -1,10 +1,14 @@
 //! Who is asking, and what they sent. A handler that names one of these in its signature is authorised by it.
 
+mod account;
+
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::Method;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+
+pub use account::{Account, AnyAccount, Caller, KeyAccount, SessionAccount, linked_account_id};
 
 use super::error::ApiError;
 use crate::app::App;
@@ -91,6 +95,35 @@ fn without_values(error: &serde_json::Error) -> String {
             format!("{shown} ({place})")
         }
         _ => format!("it is malformed ({place})"),
+    }
+}
+
+/// The query, with every mistake in the contract's shape.
+#[derive(Debug)]
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Query::try_from_uri(&parts.uri)
+            .map(|Query(params)| Self(params))
+            .map_err(|_| Error::invalid("a query parameter is not of the wanted type").into())
+    }
+}
+
+/// The one variable segment of a path, decoded.
+#[derive(Debug)]
+pub struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        Path::<String>::from_request_parts(parts, state)
+            .await
+            .map(|Path(segment)| Self(segment))
+            .map_err(|_| Error::invalid("the path is not UTF-8").into())
     }
 }
 
