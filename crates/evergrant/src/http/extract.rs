@@ -6,9 +6,9 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::Method;
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-pub use account::{Account, AnyAccount, Caller, KeyAccount, SessionAccount, linked_account_id};
+pub use account::{Account, AnyAccount, Bearer, Caller, KeyAccount, SessionAccount, linked_account_id};
 
 use super::error::ApiError;
 use crate::app::App;
@@ -60,22 +60,43 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|_| Error::invalid("the body is too large or was cut off; at most 256 KiB are read"))?;
-        let text: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) {
-            b"{}"
-        } else {
-            &bytes
-        };
-        serde_json::from_slice(text).map(Self).map_err(|error| {
-            Error::invalid(format!(
-                "the body is not the JSON that is wanted here: {}",
-                without_values(&error)
-            ))
-            .into()
-        })
+        let bytes = body(request, state).await?;
+        let parsed = serde_json::from_slice(&bytes).map(Self);
+        Ok(parsed.map_err(|error| not_wanted(&error))?)
     }
+}
+
+/// A JSON body word for word; an empty one reads as `{}`.
+#[derive(Debug)]
+pub struct JsonText(pub String);
+
+impl<S: Send + Sync> FromRequest<S> for JsonText {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = body(request, state).await?;
+        serde_json::from_slice::<IgnoredAny>(&bytes).map_err(|error| not_wanted(&error))?;
+        let text = String::from_utf8(bytes.into());
+        Ok(Self(text.map_err(|_| Error::invalid("the body is not UTF-8"))?))
+    }
+}
+
+async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
+    let bytes = Bytes::from_request(request, state)
+        .await
+        .map_err(|_| Error::invalid("the body is too large or was cut off; at most 256 KiB are read"))?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        Ok(Bytes::from_static(b"{}"))
+    } else {
+        Ok(bytes)
+    }
+}
+
+fn not_wanted(error: &serde_json::Error) -> Error {
+    Error::invalid(format!(
+        "the body is not the JSON that is wanted here: {}",
+        without_values(error)
+    ))
 }
 
 /// What serde says, without quoting values: a caller's secret does not belong in a message.

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::error::{Code, Error};
 use crate::http::error::ApiError;
 use crate::ids::SessionId;
+use crate::secret::Secret;
 use crate::sessions::{self, Session};
 use crate::tenants::Tenant;
 
@@ -60,8 +61,8 @@ impl FromRequestParts<App> for SessionAccount {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let token = bearer(parts)?;
-        Ok(Self(sessions::authenticate(app, token).await?.into()))
+        let Bearer(token) = Bearer::from_request_parts(parts, app).await?;
+        Ok(Self(sessions::authenticate(app, token.expose()).await?.into()))
     }
 }
 
@@ -114,17 +115,26 @@ async fn named_account(parts: &Parts, app: &App, tenant: Tenant) -> Result<Accou
     })
 }
 
-/// The token of `Authorization: Bearer`; the scheme word in any case (RFC 9110, section 11.1).
-fn bearer(parts: &Parts) -> Result<&str, Error> {
-    let sent = parts.headers.get("authorization").filter(|value| !value.is_empty());
-    let sent = sent.ok_or(Error::MissingSessionToken)?;
-    let value = sent.to_str().map_err(|_| Error::InvalidSessionToken)?.trim();
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    match token.trim() {
-        _ if value.is_empty() => Err(Error::MissingSessionToken),
-        _ if !scheme.eq_ignore_ascii_case("bearer") => Err(Error::InvalidSessionToken),
-        "" => Err(Error::MissingSessionToken),
-        token => Ok(token),
+/// The token of `Authorization: Bearer`; the scheme word in any case (RFC 9110, section 11.1). Who it stands for has
+/// not been asked.
+#[derive(Clone, Debug)]
+pub struct Bearer(pub Secret);
+
+impl<S: Send + Sync> FromRequestParts<S> for Bearer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let sent = parts.headers.get("authorization").ok_or(Error::MissingSessionToken)?;
+        let value = sent.to_str().map_err(|_| Error::InvalidSessionToken)?.trim();
+        let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+        let token = token.trim();
+        if !value.is_empty() && !scheme.eq_ignore_ascii_case("bearer") {
+            Err(Error::InvalidSessionToken.into())
+        } else if token.is_empty() {
+            Err(Error::MissingSessionToken.into())
+        } else {
+            Ok(Self(Secret::from(token.to_owned())))
+        }
     }
 }
 
