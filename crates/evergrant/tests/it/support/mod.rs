@@ -4,5 +4,5 @@ mod accounts;
 mod app;
 mod database;
 
-pub(crate) use app::{Answer, Call, TestApp};
+pub(crate) use app::{Answer, Call, START, TestApp};
 pub(crate) use database::{TestDatabase, on_both};
