@@ -21,7 +21,7 @@
 pub mod authorize;
 mod encode;
 pub mod pkce;
-//pub mod reply;
+pub mod reply;
 pub mod secret;
 pub mod template;
 mod text;
@@ -29,7 +29,7 @@ pub mod token;
 
 pub use authorize::{AuthorizationRequest, Callback, CallbackError, IssuerMismatch, Outcome};
 pub use pkce::{Challenge, State, Verifier};
-//pub use reply::{Extras, ReplyShape, TokenError, TokenSet};
+pub use reply::{Extras, ReplyShape, TokenError, TokenSet};
 pub use secret::Secret;
 pub use template::{InvalidTemplate, Rule, TemplateError, UrlTemplate, Variable};
 pub use token::{BodyFormat, ClientAuth, HttpRequest, TokenEndpoint, TokenHint};

@@ -109,7 +109,10 @@ mod tests {
     #[test]
     fn the_challenge_is_that_of_rfc_7636_appendix_b() {
         let verifier = Verifier::from_stored(stored("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
-        assert_eq!(verifier.challenge().as_str(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(
+            verifier.challenge().as_str(),
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+        );
     }
 
     #[test]
@@ -122,7 +125,11 @@ mod tests {
         ];
         for (at, text) in texts.iter().enumerate() {
             assert_eq!(text.len(), 43);
-            assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'), "{text}");
+            assert!(
+                text.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
+                "{text}"
+            );
             assert!(!texts[at + 1..].contains(text));
         }
     }
@@ -130,12 +137,18 @@ mod tests {
     #[test]
     fn a_state_is_stored_as_the_hex_of_its_sha_256() {
         let state = State::from(stored("abc"));
-        assert_eq!(state.hash(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            state.hash(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 
     #[test]
     fn neither_prints() {
-        assert_eq!(format!("{:?}", Verifier::from_stored(stored("canary"))), "Verifier([redacted])");
+        assert_eq!(
+            format!("{:?}", Verifier::from_stored(stored("canary"))),
+            "Verifier([redacted])"
+        );
         assert_eq!(format!("{:?}", State::from(stored("canary"))), "State([redacted])");
     }
 }

@@ -15,7 +15,9 @@ const SHORTEST_HIDDEN: usize = 6;
 /// Line ends and tabs become a space; other control characters go, and so do the invisible ones
 /// that reorder or hide what a person reads (bidirectional controls, zero-width characters).
 pub(crate) fn clean(text: &str, limit: usize) -> Option<String> {
-    let spaced = text.chars().map(|c| if matches!(c, '\r' | '\n' | '\t') { ' ' } else { c });
+    let spaced = text
+        .chars()
+        .map(|c| if matches!(c, '\r' | '\n' | '\t') { ' ' } else { c });
     let visible: String = spaced.filter(|c| !c.is_control() && !is_invisible(*c)).collect();
     let mut line = String::new();
     for word in visible.split_whitespace() {
@@ -34,14 +36,12 @@ fn is_invisible(c: char) -> bool {
 
 /// `text` without any of `secrets`. To be done before the text is cut: half a token is one too many.
 pub(crate) fn hide<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret>) -> String {
-    let mut out = text.to_owned();
-    for secret in secrets {
-        let hidden = secret.expose();
-        if hidden.len() >= SHORTEST_HIDDEN && out.contains(hidden) {
-            out = out.replace(hidden, "[redacted]");
-        }
-    }
-    out
+    let mut longest_first: Vec<&str> = secrets.into_iter().map(Secret::expose).collect();
+    longest_first.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    longest_first.retain(|secret| secret.len() >= SHORTEST_HIDDEN);
+    longest_first
+        .iter()
+        .fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
 }
 
 #[cfg(test)]
@@ -70,7 +70,10 @@ mod tests {
 
     #[test]
     fn secrets_are_hidden_but_ordinary_words_stay() {
-        let secrets = ["tok-123", "tok", ""].map(|s| Secret::from(s.to_owned()));
-        assert_eq!(hide("tok tok-123 tok-123x", &secrets), "tok [redacted] [redacted]x");
+        let secrets = ["tok-123", "tok", "", "tok-123-long"].map(|s| Secret::from(s.to_owned()));
+        assert_eq!(
+            hide("tok tok-123 tok-123-longer", &secrets),
+            "tok [redacted] [redacted]er"
+        );
     }
 }

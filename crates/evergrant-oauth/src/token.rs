@@ -97,7 +97,10 @@ impl TokenEndpoint {
     /// Leave `scope` out to keep what was granted; a wider one is refused.
     #[must_use]
     pub fn refresh(&self, refresh_token: &Secret, scope: Option<&str>) -> HttpRequest {
-        let mut own = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
+        let mut own = vec![
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token.expose()),
+        ];
         own.extend(scope.map(|scope| ("scope", scope)));
         self.request(own, vec![refresh_token.clone()])
     }
@@ -124,11 +127,20 @@ impl TokenEndpoint {
             ClientAuth::Basic(secret) => {
                 let value = basic(&self.client_id, secret);
                 sent.push(secret.clone());
-                sent.extend(value.expose().split(' ').next_back().map(|pair| Secret::from(pair.to_owned())));
+                sent.extend(
+                    value
+                        .expose()
+                        .split(' ')
+                        .next_back()
+                        .map(|pair| Secret::from(pair.to_owned())),
+                );
                 headers.push(("authorization", value));
             }
             ClientAuth::Post(secret) => {
-                parameters.extend([("client_id", self.client_id.as_str()), ("client_secret", secret.expose())]);
+                parameters.extend([
+                    ("client_id", self.client_id.as_str()),
+                    ("client_secret", secret.expose()),
+                ]);
                 sent.push(secret.clone());
             }
             ClientAuth::None => parameters.push(("client_id", &self.client_id)),
@@ -139,15 +151,26 @@ impl TokenEndpoint {
                 parameters.push((name, value));
             }
         }
-        HttpRequest { method: "POST", url: self.url.clone(), headers, body: self.encode(&parameters), sent }
+        HttpRequest {
+            method: "POST",
+            url: self.url.clone(),
+            headers,
+            body: self.encode(&parameters),
+            sent,
+        }
     }
 
     fn encode(&self, parameters: &Parameters<'_>) -> Secret {
         Secret::from(match self.body {
             BodyFormat::Form => {
                 // Room for the worst case, so that growing leaves no half-written copy behind.
-                let room = parameters.iter().map(|(name, value)| 3 * (name.len() + value.len()) + 2).sum();
-                form_urlencoded::Serializer::new(String::with_capacity(room)).extend_pairs(parameters).finish()
+                let room = parameters
+                    .iter()
+                    .map(|(name, value)| 3 * (name.len() + value.len()) + 2)
+                    .sum();
+                form_urlencoded::Serializer::new(String::with_capacity(room))
+                    .extend_pairs(parameters)
+                    .finish()
             }
             BodyFormat::Json => {
                 let object: BTreeMap<&str, &str> = parameters.iter().copied().collect();

@@ -75,7 +75,9 @@ impl Callback {
     {
         let mut found: [Option<Secret>; KNOWN.len()] = Default::default();
         for (name, value) in pairs {
-            let Some(at) = KNOWN.iter().position(|(known, _)| *known == name.as_ref()) else { continue };
+            let Some(at) = KNOWN.iter().position(|(known, _)| *known == name.as_ref()) else {
+                continue;
+            };
             let (known, longest) = KNOWN[at];
             if found[at].is_some() {
                 return Err(CallbackError::Duplicated(known));

@@ -57,9 +57,7 @@ impl AuthorizationRequest {
     #[must_use]
     pub fn url(&self) -> Url {
         let own = self.own_parameters();
-        let is_own = |name: &str| {
-            name == self.scope_parameter || OWN_NAMES.contains(&name)
-        };
+        let is_own = |name: &str| name == self.scope_parameter || OWN_NAMES.contains(&name);
         let kept = without(self.endpoint.query().unwrap_or_default(), is_own);
         let fixed = |name: &str| is_own(name) || names(&kept).any(|kept| kept == name);
 
@@ -99,8 +97,14 @@ impl AuthorizationRequest {
 }
 
 /// Reserved whether or not they are sent: an extra `code_challenge` would break the exchange.
-const OWN_NAMES: [&str; 6] =
-    ["response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method"];
+const OWN_NAMES: [&str; 6] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+];
 
 /// The pairs of `query` in their own spelling, but for those whose (decoded) name is `unwanted`.
 fn without(query: &str, unwanted: impl Fn(&str) -> bool) -> String {

@@ -54,7 +54,10 @@ fn scopes_take_the_separator_and_the_name_that_the_provider_wants() {
     request.extra = vec![pair("scope", "commands"), pair("user_scope", "admin")];
     let sent = pairs(&request.url());
     assert!(sent.contains(&pair("user_scope", "chat:write,users:read")));
-    assert!(sent.contains(&pair("scope", "commands")), "a bot's scopes beside the person's");
+    assert!(
+        sent.contains(&pair("scope", "commands")),
+        "a bot's scopes beside the person's"
+    );
     assert!(!sent.contains(&pair("user_scope", "admin")));
 }
 
@@ -77,7 +80,12 @@ fn the_endpoints_query_is_kept_in_its_own_spelling_and_its_fragment_is_not() {
     let mut request = request("https://op.example/auth?p=B2C_1%20x&q=a+b&state=theirs&%73tate=again#top");
     request.extra = vec![pair("p", "other")];
     let url = request.url();
-    assert!(url.query().unwrap().starts_with("p=B2C_1%20x&q=a+b&response_type=code&"), "{url}");
+    assert!(
+        url.query()
+            .unwrap()
+            .starts_with("p=B2C_1%20x&q=a+b&response_type=code&"),
+        "{url}"
+    );
     assert_eq!(pairs(&url).iter().filter(|(name, _)| name == "state").count(), 1);
     assert_eq!(pairs(&url).iter().filter(|(name, _)| name == "p").count(), 1);
     assert_eq!(url.fragment(), None);
@@ -111,16 +119,27 @@ fn refusal_brings_an_error_and_perhaps_words() {
         description: Some("The resource owner denied the request".to_owned()),
     };
     assert_eq!(parse(query).unwrap().outcome, expected);
-    let bare = Outcome::Denied { error: "server_error".to_owned(), description: None };
+    let bare = Outcome::Denied {
+        error: "server_error".to_owned(),
+        description: None,
+    };
     assert_eq!(parse("error=server_error&state=abc").unwrap().outcome, bare);
-    assert_eq!(parse("error=server_error&state=abc&code=c").unwrap().outcome, bare, "an error beside a code");
+    assert_eq!(
+        parse("error=server_error&state=abc&code=c").unwrap().outcome,
+        bare,
+        "an error beside a code"
+    );
 }
 
 #[test]
 fn a_refusals_text_is_cut() {
     let long = "e".repeat(1000);
-    let denied = parse(&format!("error={long}&error_description={long}&state=abc")).unwrap().outcome;
-    let Outcome::Denied { error, description } = denied else { panic!("{denied:?}") };
+    let denied = parse(&format!("error={long}&error_description={long}&state=abc"))
+        .unwrap()
+        .outcome;
+    let Outcome::Denied { error, description } = denied else {
+        panic!("{denied:?}")
+    };
     assert_eq!((error.len(), description.unwrap().len()), (256, 512));
 }
 
@@ -140,8 +159,14 @@ fn what_is_not_a_callback_is_told_apart() {
         ("code=c&state=a&iss=x&iss=y", CallbackError::Duplicated("iss")),
         ("error=a&error=b&state=a", CallbackError::Duplicated("error")),
         (&format!("code=c&state={too_long}"), CallbackError::TooLong("state")),
-        (&format!("code={}&state=a", "c".repeat(8193)), CallbackError::TooLong("code")),
-        (&format!("code=c&state=a&iss={}", "i".repeat(2049)), CallbackError::TooLong("iss")),
+        (
+            &format!("code={}&state=a", "c".repeat(8193)),
+            CallbackError::TooLong("code"),
+        ),
+        (
+            &format!("code=c&state=a&iss={}", "i".repeat(2049)),
+            CallbackError::TooLong("iss"),
+        ),
     ] {
         assert_eq!(parse(query).unwrap_err(), expected, "{query:.60}");
     }

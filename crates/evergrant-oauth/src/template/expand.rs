@@ -53,16 +53,17 @@ fn in_path(variable: &Variable, value: &str, matches: Matcher<'_>) -> Option<Str
         Rule::OneOf(list) => list.iter().any(|one| one == value),
         Rule::Pattern => matches(&variable.name, value),
     };
-    let fine = !["", ".", ".."].contains(&value)
-        && value.len() <= LONGEST_SEGMENT
-        && !value.chars().any(char::is_control);
+    let fine =
+        !["", ".", ".."].contains(&value) && value.len() <= LONGEST_SEGMENT && !value.chars().any(char::is_control);
     (allowed && fine).then(|| percent(value))
 }
 
 /// A DNS label by RFC 1123, 2.1, in lower case.
 pub(super) fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-')
 }
@@ -70,7 +71,11 @@ pub(super) fn is_label(text: &str) -> bool {
 /// Puts the parts together and demands that they come out of the parser as they went in.
 pub(super) fn assemble(template: &UrlTemplate, host: &str, path: &str) -> Result<Url, TemplateError> {
     let port = template.port.map(|port| format!(":{port}")).unwrap_or_default();
-    let query = template.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+    let query = template
+        .query
+        .as_ref()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
     let text = format!("{}://{host}{port}{path}{query}", template.scheme);
     let url = Url::parse(&text).map_err(|_| TemplateError::Unfit)?;
 
@@ -90,7 +95,9 @@ pub(super) fn assemble(template: &UrlTemplate, host: &str, path: &str) -> Result
         && url.fragment().is_none()
         && url.username().is_empty()
         && url.password().is_none();
-    (right_kind && same && ends_in_suffix(template, host)).then_some(url).ok_or(TemplateError::Unfit)
+    (right_kind && same && ends_in_suffix(template, host))
+        .then_some(url)
+        .ok_or(TemplateError::Unfit)
 }
 
 /// True by construction; asked again because all depends on it.

@@ -15,7 +15,9 @@ pub(super) fn parse(text: &str, variables: &[Variable]) -> Result<UrlTemplate, I
     if rest.contains('#') {
         return Err(InvalidTemplate("no fragment"));
     }
-    let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+    let (path, query) = rest
+        .split_once('?')
+        .map_or((rest, None), |(path, query)| (path, Some(query)));
     if query.is_some_and(|query| query.contains(['{', '}'])) {
         return Err(InvalidTemplate("no variable in the query"));
     }
@@ -46,7 +48,10 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), InvalidTemplate> {
         Some((host, port)) if !port.ends_with(']') => {
             let digits = port.bytes().all(|b| b.is_ascii_digit());
             let port = port.parse().ok().filter(|port| digits && *port != 0);
-            Ok((host, Some(port.ok_or(InvalidTemplate("the port must be a literal number"))?)))
+            Ok((
+                host,
+                Some(port.ok_or(InvalidTemplate("the port must be a literal number"))?),
+            ))
         }
         _ => Ok((authority, None)),
     }
@@ -58,7 +63,9 @@ fn parts(mut text: &str, variables: &[Variable]) -> Result<Vec<Part>, InvalidTem
         let (name, rest) = rest.split_once('}').ok_or(InvalidTemplate("a brace is not closed"))?;
         let at = variables.iter().position(|variable| variable.name == name);
         push_literal(&mut parts, literal)?;
-        parts.push(Part::Variable(at.ok_or(InvalidTemplate("it uses a variable that is not declared"))?));
+        parts.push(Part::Variable(
+            at.ok_or(InvalidTemplate("it uses a variable that is not declared"))?,
+        ));
         text = rest;
     }
     push_literal(&mut parts, text)?;
@@ -82,10 +89,14 @@ fn check_suffix(host: &[Part]) -> Result<(), InvalidTemplate> {
     if !host.iter().any(|part| matches!(part, Part::Variable(_))) {
         return Ok(());
     }
-    let Some(Part::Literal(last)) = host.last() else { return Err(TOO_FREE) };
+    let Some(Part::Literal(last)) = host.last() else {
+        return Err(TOO_FREE);
+    };
     let (_, suffix) = last.split_once('.').ok_or(TOO_FREE)?;
     let labels: Vec<&str> = suffix.split('.').collect();
-    (labels.len() >= 2 && labels.iter().all(|label| expand::is_label(label))).then_some(()).ok_or(TOO_FREE)
+    (labels.len() >= 2 && labels.iter().all(|label| expand::is_label(label)))
+        .then_some(())
+        .ok_or(TOO_FREE)
 }
 
 /// With harmless values the template must parse back to itself: catches literal `..`, `%` tricks,

@@ -4,9 +4,17 @@ const PLAIN: &str = "https://{subdomain}.example.com/oauth/token";
 
 fn declared() -> Vec<Variable> {
     let one_of = ["eu", "us", "na1.eu", "team a"].map(str::to_owned).to_vec();
-    [("subdomain", Rule::Plain), ("b", Rule::Plain), ("region", Rule::OneOf(one_of)), ("zone", Rule::Pattern)]
-        .map(|(name, rule)| Variable { name: name.to_owned(), rule })
-        .to_vec()
+    [
+        ("subdomain", Rule::Plain),
+        ("b", Rule::Plain),
+        ("region", Rule::OneOf(one_of)),
+        ("zone", Rule::Pattern),
+    ]
+    .map(|(name, rule)| Variable {
+        name: name.to_owned(),
+        rule,
+    })
+    .to_vec()
 }
 
 fn template(text: &str) -> UrlTemplate {
@@ -22,14 +30,23 @@ fn filled_by(
     values: &[(&str, &str)],
     matches: &dyn Fn(&str, &str) -> bool,
 ) -> Result<String, TemplateError> {
-    let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let values = values
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     template(text).expand(&values, matches).map(String::from)
 }
 
 #[test]
 fn a_variable_is_filled_in_and_lower_cased_in_the_host() {
     let label_63 = "a".repeat(63);
-    for (value, host) in [("acme", "acme"), ("Acme-2", "acme-2"), ("0", "0"), ("a", "a"), (&label_63, &label_63)] {
+    for (value, host) in [
+        ("acme", "acme"),
+        ("Acme-2", "acme-2"),
+        ("0", "0"),
+        ("a", "a"),
+        (&label_63, &label_63),
+    ] {
         let expected = format!("https://{host}.example.com/oauth/token");
         assert_eq!(filled(PLAIN, &[("subdomain", value)]).unwrap(), expected);
     }
@@ -37,18 +54,67 @@ fn a_variable_is_filled_in_and_lower_cased_in_the_host() {
 
 /// What hostile customers send, wherever it is put.
 const HOSTILE: [&str; 50] = [
-    "", " ", ".", "..", "-", "-a", "a-", "a b", " a", "a ", "a.b", "a.", ".a", "a_b", "a,b", "a;b", "a'b", "a\"b", "a<b",
-    "evil.com/", "evil.com#", "evil.com?", "evil.com\\", "evil.com%2f", "evil.com:443/", "x@evil.com", "x:y@evil.com",
-    "evil.com/@", "evil.com&", "a/b", "a\\b", "a?b", "a#b", "a%b", "a%2eb", "a:80", "[::1]", "127.0.0.1", "a\tb",
-    "a\nb", "a\r\nHost: evil", "a\0", "\u{e9}", "a\u{3002}evil", "a\u{ff0e}evil", "a\u{2044}b", "\u{212a}", "a\u{200b}",
-    "{subdomain}", "xn--",
+    "",
+    " ",
+    ".",
+    "..",
+    "-",
+    "-a",
+    "a-",
+    "a b",
+    " a",
+    "a ",
+    "a.b",
+    "a.",
+    ".a",
+    "a_b",
+    "a,b",
+    "a;b",
+    "a'b",
+    "a\"b",
+    "a<b",
+    "evil.com/",
+    "evil.com#",
+    "evil.com?",
+    "evil.com\\",
+    "evil.com%2f",
+    "evil.com:443/",
+    "x@evil.com",
+    "x:y@evil.com",
+    "evil.com/@",
+    "evil.com&",
+    "a/b",
+    "a\\b",
+    "a?b",
+    "a#b",
+    "a%b",
+    "a%2eb",
+    "a:80",
+    "[::1]",
+    "127.0.0.1",
+    "a\tb",
+    "a\nb",
+    "a\r\nHost: evil",
+    "a\0",
+    "\u{e9}",
+    "a\u{3002}evil",
+    "a\u{ff0e}evil",
+    "a\u{2044}b",
+    "\u{212a}",
+    "a\u{200b}",
+    "{subdomain}",
+    "xn--",
 ];
 
 #[test]
 fn no_hostile_value_is_taken_for_a_label() {
     let long = "a".repeat(64);
     for value in HOSTILE.into_iter().chain([long.as_str()]) {
-        for text in [PLAIN, "https://api-{subdomain}-x.example.com", "https://{subdomain}.{b}.example.com/"] {
+        for text in [
+            PLAIN,
+            "https://api-{subdomain}-x.example.com",
+            "https://{subdomain}.{b}.example.com/",
+        ] {
             let result = filled(text, &[("subdomain", value), ("b", "b")]);
             let refused = matches!(result, Err(TemplateError::Refused(_) | TemplateError::Unfit));
             assert!(refused, "{text} {value:?} {result:?}");
@@ -60,12 +126,17 @@ fn no_hostile_value_is_taken_for_a_label() {
 fn whatever_a_pattern_lets_through_the_host_stays_below_the_suffix() {
     let suffix = ".example.com";
     for value in HOSTILE {
-        let result = filled_by("https://{zone}.example.com:8443/t?q=1", &[("zone", value)], &|_, _| true);
+        let result = filled_by("https://{zone}.example.com:8443/t?q=1", &[("zone", value)], &|_, _| {
+            true
+        });
         let Ok(text) = result else { continue };
         let url = Url::parse(&text).unwrap();
         let host = url.host_str().unwrap();
         assert_eq!(host, format!("{value}{suffix}"), "{value:?}");
-        assert_eq!((url.port(), url.path(), url.query(), url.username()), (Some(8443), "/t", Some("q=1"), ""));
+        assert_eq!(
+            (url.port(), url.path(), url.query(), url.username()),
+            (Some(8443), "/t", Some("q=1"), "")
+        );
     }
 }
 
@@ -73,7 +144,10 @@ fn whatever_a_pattern_lets_through_the_host_stays_below_the_suffix() {
 fn a_pattern_may_allow_several_labels_but_is_asked_with_name_and_lower_cased_value() {
     let text = "https://{zone}.example.com/";
     let matcher = |name: &str, value: &str| name == "zone" && value == "na1.eu";
-    assert_eq!(filled_by(text, &[("zone", "NA1.eu")], &matcher).unwrap(), "https://na1.eu.example.com/");
+    assert_eq!(
+        filled_by(text, &[("zone", "NA1.eu")], &matcher).unwrap(),
+        "https://na1.eu.example.com/"
+    );
     let refused = Err(TemplateError::Refused("zone".to_owned()));
     assert_eq!(filled_by(text, &[("zone", "na2.eu")], &matcher), refused);
     assert_eq!(filled(text, &[("zone", "na1")]), refused, "no pattern, no value");
@@ -83,11 +157,21 @@ fn a_pattern_may_allow_several_labels_but_is_asked_with_name_and_lower_cased_val
 fn a_list_allows_its_own_values_only() {
     let text = "https://{region}.example.com/{region}";
     assert_eq!(filled(text, &[("region", "eu")]).unwrap(), "https://eu.example.com/eu");
-    assert_eq!(filled("https://{region}.example.com/", &[("region", "Na1.EU")]).unwrap(), "https://na1.eu.example.com/");
+    assert_eq!(
+        filled("https://{region}.example.com/", &[("region", "Na1.EU")]).unwrap(),
+        "https://na1.eu.example.com/"
+    );
     for value in ["de", "EU", "", "team a", "team%20a"] {
-        assert_eq!(filled(text, &[("region", value)]), Err(TemplateError::Refused("region".to_owned())), "{value}");
+        assert_eq!(
+            filled(text, &[("region", value)]),
+            Err(TemplateError::Refused("region".to_owned())),
+            "{value}"
+        );
     }
-    assert_eq!(filled("https://example.com/{region}", &[("region", "team a")]).unwrap(), "https://example.com/team%20a");
+    assert_eq!(
+        filled("https://example.com/{region}", &[("region", "team a")]).unwrap(),
+        "https://example.com/team%20a"
+    );
 }
 
 #[test]
@@ -110,13 +194,20 @@ fn a_path_variable_is_one_encoded_segment() {
     let (longest, long) = ("a".repeat(255), "a".repeat(256));
     assert!(filled(text, &[("b", &longest)]).is_ok());
     for value in ["", ".", "..", "a\nb", "a\0", "\u{85}", &long] {
-        assert_eq!(filled(text, &[("b", value)]), Err(TemplateError::Refused("b".to_owned())), "{value:?}");
+        assert_eq!(
+            filled(text, &[("b", value)]),
+            Err(TemplateError::Refused("b".to_owned())),
+            "{value:?}"
+        );
     }
 }
 
 #[test]
 fn dots_that_only_together_climb_out_of_the_path_are_refused() {
-    for (text, value) in [("https://example.com/a/.{b}/token", "."), ("https://example.com/a/{b}./token", ".")] {
+    for (text, value) in [
+        ("https://example.com/a/.{b}/token", "."),
+        ("https://example.com/a/{b}./token", "."),
+    ] {
         assert!(filled(text, &[("b", value)]).is_err(), "{text}");
     }
     // The parser reads `%2e` as a dot; encoding the percent sign keeps it a name.
@@ -127,16 +218,29 @@ fn dots_that_only_together_climb_out_of_the_path_are_refused() {
 #[test]
 fn values_that_are_fine_alone_but_not_together_do_not_fit() {
     let label = "a".repeat(63);
-    assert_eq!(filled("https://x{subdomain}.example.com/", &[("subdomain", &label)]), Err(TemplateError::Unfit));
+    assert_eq!(
+        filled("https://x{subdomain}.example.com/", &[("subdomain", &label)]),
+        Err(TemplateError::Unfit)
+    );
     let (fits, long) = (["aa"; 80].join("."), ["aa"; 81].join("."));
     let text = "https://{zone}.example.com/";
-    assert!(filled_by(text, &[("zone", &fits)], &|_, _| true).is_ok(), "{} characters", fits.len() + 12);
-    assert_eq!(filled_by(text, &[("zone", &long)], &|_, _| true), Err(TemplateError::Unfit));
+    assert!(
+        filled_by(text, &[("zone", &fits)], &|_, _| true).is_ok(),
+        "{} characters",
+        fits.len() + 12
+    );
+    assert_eq!(
+        filled_by(text, &[("zone", &long)], &|_, _| true),
+        Err(TemplateError::Unfit)
+    );
 }
 
 #[test]
 fn a_missing_value_is_named_and_no_error_repeats_a_value() {
-    assert_eq!(filled(PLAIN, &[("b", "x")]), Err(TemplateError::Missing("subdomain".to_owned())));
+    assert_eq!(
+        filled(PLAIN, &[("b", "x")]),
+        Err(TemplateError::Missing("subdomain".to_owned()))
+    );
     let refused = filled(PLAIN, &[("subdomain", "canary/")]).unwrap_err();
     assert!(!format!("{refused} {refused:?}").contains("canary"));
 }
@@ -161,8 +265,16 @@ fn literal_addresses_pass_through_ports_and_all() {
 #[test]
 fn the_scheme_is_the_templates() {
     let values = [("subdomain", "acme")];
-    assert!(filled("https://{subdomain}.example.com", &values).unwrap().starts_with("https://acme."));
-    assert!(filled("http://{subdomain}.example.com", &values).unwrap().starts_with("http://acme."));
+    assert!(
+        filled("https://{subdomain}.example.com", &values)
+            .unwrap()
+            .starts_with("https://acme.")
+    );
+    assert!(
+        filled("http://{subdomain}.example.com", &values)
+            .unwrap()
+            .starts_with("http://acme.")
+    );
 }
 
 #[test]
@@ -188,7 +300,11 @@ fn a_host_that_a_customer_could_own_is_no_template() {
     ] {
         assert!(UrlTemplate::parse(text, &declared()).is_err(), "{text}");
     }
-    for text in ["https://{subdomain}-api.example.com/", "https://{subdomain}.x.example.com/", "https://{b}{b}.a.bc/"] {
+    for text in [
+        "https://{subdomain}-api.example.com/",
+        "https://{subdomain}.x.example.com/",
+        "https://{b}{b}.a.bc/",
+    ] {
         assert!(UrlTemplate::parse(text, &declared()).is_ok(), "{text}");
     }
 }

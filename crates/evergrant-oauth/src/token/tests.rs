@@ -15,7 +15,11 @@ fn endpoint(auth: ClientAuth) -> TokenEndpoint {
 }
 
 fn header_of<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
-    request.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| value.expose())
+    request
+        .headers
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map(|(_, value)| value.expose())
 }
 
 #[test]
@@ -28,7 +32,10 @@ fn a_code_is_exchanged_with_its_redirect_uri_and_verifier() {
         "grant_type=authorization_code&code=4%2F0A%26b%3Dc+%2B&redirect_uri=https%3A%2F%2Fapp.example%2Fcb\
          &code_verifier=verifier-1&client_id=my%3Aclient"
     );
-    assert_eq!((request.method, request.url.as_str()), ("POST", "https://op.example/token?tenant=1"));
+    assert_eq!(
+        (request.method, request.url.as_str()),
+        ("POST", "https://op.example/token?tenant=1")
+    );
     let bare = endpoint(ClientAuth::None).authorization_code(&code, "https://app.example/cb", None);
     assert!(!bare.body.expose().contains("code_verifier"));
 }
@@ -37,7 +44,10 @@ fn a_code_is_exchanged_with_its_redirect_uri_and_verifier() {
 fn a_refresh_names_a_scope_only_when_asked_to() {
     let endpoint = endpoint(ClientAuth::None);
     let plain = endpoint.refresh(&secret("rt"), None);
-    assert_eq!(plain.body.expose(), "grant_type=refresh_token&refresh_token=rt&client_id=my%3Aclient");
+    assert_eq!(
+        plain.body.expose(),
+        "grant_type=refresh_token&refresh_token=rt&client_id=my%3Aclient"
+    );
     let narrowed = endpoint.refresh(&secret("rt"), Some("a b"));
     assert!(narrowed.body.expose().contains("&scope=a+b&"));
 }
@@ -45,8 +55,14 @@ fn a_refresh_names_a_scope_only_when_asked_to() {
 #[test]
 fn a_revocation_is_that_of_rfc_7009() {
     let endpoint = endpoint(ClientAuth::None);
-    assert_eq!(endpoint.revoke(&secret("t"), None).body.expose(), "token=t&client_id=my%3Aclient");
-    for (hint, text) in [(TokenHint::AccessToken, "access_token"), (TokenHint::RefreshToken, "refresh_token")] {
+    assert_eq!(
+        endpoint.revoke(&secret("t"), None).body.expose(),
+        "token=t&client_id=my%3Aclient"
+    );
+    for (hint, text) in [
+        (TokenHint::AccessToken, "access_token"),
+        (TokenHint::RefreshToken, "refresh_token"),
+    ] {
         let expected = format!("token=t&token_type_hint={text}&client_id=my%3Aclient");
         assert_eq!(endpoint.revoke(&secret("t"), Some(hint)).body.expose(), expected);
     }
@@ -66,7 +82,12 @@ fn basic_encodes_id_and_secret_before_joining_them_and_keeps_them_out_of_the_bod
 #[test]
 fn post_puts_id_and_secret_into_the_body_only() {
     let request = endpoint(ClientAuth::Post(secret("s&1"))).refresh(&secret("rt"), None);
-    assert!(request.body.expose().ends_with("&client_id=my%3Aclient&client_secret=s%261"));
+    assert!(
+        request
+            .body
+            .expose()
+            .ends_with("&client_id=my%3Aclient&client_secret=s%261")
+    );
     assert_eq!(header_of(&request, "authorization"), None);
 }
 
@@ -75,7 +96,10 @@ fn json_is_always_asked_for_and_the_body_says_what_it_is() {
     let mut endpoint = endpoint(ClientAuth::Post(secret("s\"1")));
     let form = endpoint.refresh(&secret("rt"), None);
     assert_eq!(header_of(&form, "accept"), Some("application/json"));
-    assert_eq!(header_of(&form, "content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(
+        header_of(&form, "content-type"),
+        Some("application/x-www-form-urlencoded")
+    );
 
     endpoint.body = BodyFormat::Json;
     let json = endpoint.refresh(&secret("r\\t"), None);
@@ -101,14 +125,21 @@ fn extra_parameters_are_sent_but_never_override_the_requests_own() {
         }
         endpoint.extra.push(("audience".to_owned(), "api".to_owned()));
         let text = endpoint.refresh(&secret("rt"), None).body;
-        assert!(text.expose().contains("audience") && !text.expose().contains("evil"), "{}", text.expose());
+        assert!(
+            text.expose().contains("audience") && !text.expose().contains("evil"),
+            "{}",
+            text.expose()
+        );
     }
 }
 
 #[test]
 fn a_request_prints_no_secret_and_lists_those_it_holds() {
     let verifier = Verifier::from_stored(secret("canary-verifier"));
-    for auth in [ClientAuth::Basic(secret("canary-secret")), ClientAuth::Post(secret("canary-secret"))] {
+    for auth in [
+        ClientAuth::Basic(secret("canary-secret")),
+        ClientAuth::Post(secret("canary-secret")),
+    ] {
         let endpoint = endpoint(auth);
         let request = endpoint.authorization_code(&secret("canary-code"), "https://app.example", Some(&verifier));
         let printed = format!("{endpoint:?} {request:?}");
@@ -116,7 +147,17 @@ fn a_request_prints_no_secret_and_lists_those_it_holds() {
         for text in ["canary-code", "canary-verifier", "canary-secret"] {
             assert!(request.sent.contains(&secret(text)), "{text}");
         }
-        assert!(endpoint.refresh(&secret("canary-rt"), None).sent.contains(&secret("canary-rt")));
-        assert!(endpoint.revoke(&secret("canary-at"), None).sent.contains(&secret("canary-at")));
+        assert!(
+            endpoint
+                .refresh(&secret("canary-rt"), None)
+                .sent
+                .contains(&secret("canary-rt"))
+        );
+        assert!(
+            endpoint
+                .revoke(&secret("canary-at"), None)
+                .sent
+                .contains(&secret("canary-at"))
+        );
     }
 }
