@@ -22,6 +22,9 @@ const DESCRIPTIONS: [&str; 9] = [
     "detail",
 ];
 
+/// What some servers put where an error would be.
+const ALL_IS_WELL: [&str; 7] = ["", "0", "false", "null", "none", "ok", "success"];
+
 /// What stands in a `status` or `type` without telling one failure from another.
 const SAYS_NOTHING: [&str; 7] = ["", "0", "error", "fail", "failed", "failure", "success"];
 
@@ -119,9 +122,10 @@ fn is_something(value: &Value) -> bool {
         Value::Null => false,
         Value::Bool(yes) => *yes,
         Value::Number(number) => *number != Number::from(0) && number.as_f64() != Some(0.0),
-        Value::String(text) => !["", "0", "false", "null"].contains(&text.trim()),
+        Value::String(text) => !ALL_IS_WELL.contains(&text.trim().to_ascii_lowercase().as_str()),
         Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty(),
+        // `"error": {"code": "ok", "message": ""}` comes with every answer of some APIs.
+        Value::Object(members) => !members.is_empty() && members.get("code").is_none_or(is_something),
     }
 }
 

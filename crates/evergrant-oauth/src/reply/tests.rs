@@ -500,6 +500,10 @@ fn members_that_say_all_is_well_are_no_error() {
         r#""error":{}"#,
         r#""code":12"#,
         r#""errors":["deprecated"]"#,
+        r#""error":{"code":"ok","message":"","log_id":"1"}"#,
+        r#""error":{"code":0}"#,
+        r#""error":"OK""#,
+        r#""error_code":"success""#,
     ] {
         assert_eq!(
             tokens(&format!(r#"{{"access_token":"a",{member}}}"#)).access_token,

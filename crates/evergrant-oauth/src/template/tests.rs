@@ -42,6 +42,7 @@ fn a_variable_is_filled_in_and_lower_cased_in_the_host() {
     let label_63 = "a".repeat(63);
     for (value, host) in [
         ("acme", "acme"),
+        ("xn--mnchen-3ya", "xn--mnchen-3ya"),
         ("Acme-2", "acme-2"),
         ("0", "0"),
         ("a", "a"),
