@@ -354,6 +354,14 @@ fn a_template_that_says_something_else_than_it_seems_is_refused() {
 }
 
 #[test]
+fn an_authors_mistake_is_named() {
+    let user = UrlTemplate::parse("https://user@example.com/", &declared()).unwrap_err();
+    assert_eq!(user.to_string(), "unusable URL template: no user name");
+    let free = UrlTemplate::parse("https://{subdomain}.com/", &declared()).unwrap_err();
+    assert!(free.to_string().contains("two literal labels"), "{free}");
+}
+
+#[test]
 fn a_template_names_the_variables_it_uses() {
     let template = template("https://{subdomain}.x.{b}.example.com/{zone}/token");
     assert_eq!(template.variables().collect::<Vec<_>>(), ["subdomain", "b", "zone"]);
