@@ -1,0 +1,3 @@
+//! Which applications exist.
+pub mod model;
+pub mod scheme;
