@@ -1,4 +1,20 @@
-//! Placeholder until the branch lands.
+//! Which applications exist.
+pub mod model;
+pub mod scheme;
 
-/// The applications.
-pub struct Catalog;
+pub use model::*;
+pub use scheme::*;
+
+/// Placeholder until the branch lands.
+#[derive(Default)]
+pub struct Catalog(std::collections::BTreeMap<String, std::sync::Arc<Application>>);
+impl Catalog {
+    /// One application.
+    pub fn get(&self, slug: &str) -> Option<&std::sync::Arc<Application>> {
+        self.0.get(slug)
+    }
+    /// All, by name.
+    pub fn all(&self) -> impl Iterator<Item = &std::sync::Arc<Application>> {
+        self.0.values()
+    }
+}
