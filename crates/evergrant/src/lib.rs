@@ -24,6 +24,7 @@ pub mod app;
 
 // subjects: own types, rules, SQL
 pub mod tenants;
+pub mod webhooks;
 
 // edges: translate; no rules, no SQL
 pub mod http;
