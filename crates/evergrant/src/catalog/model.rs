@@ -271,6 +271,24 @@ impl Application {
     }
 }
 
+impl Application {
+    /// Puts the sandbox's origin where its file says `{sandbox}`.
+    pub(super) fn fill_sandbox(&mut self, origin: &str) {
+        let fill = |text: &mut String| *text = text.replace(super::SANDBOX_MARK, origin);
+        fill(&mut self.api.base_url);
+        if let Some(scheme) = &mut self.oauth2 {
+            fill(&mut scheme.authorization_url);
+            fill(&mut scheme.token_url);
+            let optional = [&mut scheme.refresh_url, &mut scheme.revocation_url, &mut scheme.issuer];
+            optional.into_iter().flatten().for_each(fill);
+            scheme.probe.iter_mut().for_each(|probe| fill(&mut probe.url));
+        }
+        if let Some(probe) = self.keybased.as_mut().and_then(|scheme| scheme.probe.as_mut()) {
+            fill(&mut probe.url);
+        }
+    }
+}
+
 /// Forms know many types; the auth structure knows those of JSON.
 fn wire_type(kind: &str) -> &str {
     match kind {
