@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::FileError;
 use super::model::{Application, AuthType, InputField};
 use super::scheme::{ApiBaseFromExtra, Identity, IdentitySource, KeyScheme, OAuth2Scheme, Placement, Probe};
+use super::{FileError, urls};
 
 /// Path segments of our own routes, and what a confused client sends for a missing slug.
 const RESERVED: [&str; 22] = [
@@ -257,7 +257,10 @@ fn pointer(at: &str, text: &str) -> Result<(), FileError> {
 }
 
 /// The names that templates of one auth type may use.
-struct Names<'a>(Vec<&'a str>);
+struct Names<'a> {
+    names: Vec<&'a str>,
+    fields: &'a [InputField],
+}
 
 impl<'a> Names<'a> {
     fn of(auth_type: AuthType, fields: &'a [InputField]) -> Self {
@@ -265,7 +268,7 @@ impl<'a> Names<'a> {
         if auth_type == AuthType::OAuth2 {
             names.push("access_token");
         }
-        Self(names)
+        Self { names, fields }
     }
 
     fn known(&self, at: &str, template: &str) -> Result<(), FileError> {
@@ -274,7 +277,7 @@ impl<'a> Names<'a> {
             let (name, after) = after
                 .split_once('}')
                 .ok_or_else(|| FileError::at(at, "a brace is not closed"))?;
-            if !self.0.contains(&name) {
+            if !self.names.contains(&name) {
                 return Err(FileError::at(at, &format!("`{{{name}}}` is no field of its form")));
             }
             rest = after;
@@ -282,39 +285,25 @@ impl<'a> Names<'a> {
         Ok(())
     }
 
-    /// https, and a host that customers cannot bend: it ends in two literal labels at least. A custom file may name
-    /// plain http on a loopback address; the sandbox's own address is trusted as given.
+    /// https, and a host that customers cannot bend (see [`super::urls`]). A custom file may name plain http on a
+    /// loopback address; the sandbox's own address is trusted as given.
     fn url(&self, at: &str, template: &str, custom: bool) -> Result<(), FileError> {
-        if let Some(rest) = template.strip_prefix(super::SANDBOX_MARK) {
-            return self.known(at, rest);
-        }
-        self.known(at, template)?;
-        let (rest, secure) = match (template.strip_prefix("https://"), template.strip_prefix("http://")) {
-            (Some(rest), _) => (rest, true),
-            (None, Some(rest)) => (rest, false),
-            (None, None) => return Err(FileError::at(at, "an absolute https address is wanted")),
-        };
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        if host.contains('@') || host.is_empty() {
-            return Err(FileError::at(at, "a host is wanted, without a user name"));
-        }
-        let loopback = ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| {
-            host.strip_prefix(name)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-        });
-        if !secure && !(custom && loopback) {
+        let template = template.replace(super::SANDBOX_MARK, "https://sandbox.example.com");
+        self.known(at, &template)?;
+        let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
+            .iter()
+            .any(|origin| {
+                template
+                    .strip_prefix(origin)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+            });
+        if template.starts_with("http:") && !(custom && loopback) {
             return Err(FileError::at(
                 at,
                 "http is only for loopback addresses in custom files; https is wanted",
             ));
         }
-        let free = host.rsplit_once('}').map(|(_, suffix)| suffix);
-        if free.is_some_and(|suffix| !suffix.starts_with('.') || suffix.matches('.').count() < 2) {
-            return Err(FileError::at(
-                at,
-                "after its last variable the host needs two literal labels",
-            ));
-        }
+        urls::parse(&template, self.fields).map_err(|error| FileError::at(at, &error.to_string()))?;
         Ok(())
     }
 }

@@ -4,14 +4,15 @@
 //! is read and checked once, at start; a mistake names its file and field and keeps the server from starting. After
 //! that the catalogue does no I/O and never changes.
 //!
-//! Reading order: [`model`] is an application, [`scheme`] how it authenticates; `file` is the exact form on disk,
-//! `check` what must hold beyond it, `load` reads everything.
+//! Reading order: [`model`] is an application, [`scheme`] how it authenticates, `urls` fills its addresses in; `file`
+//! is the exact form on disk, `check` what must hold beyond it, `load` reads everything.
 
 mod check;
 mod file;
 mod load;
 pub mod model;
 pub mod scheme;
+mod urls;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use model::{Application, AuthStructure, AuthType, FieldSpec, InputField, InputOption, Pattern};
+pub use urls::{Placed, ValueError, expand};
+
 pub use scheme::{
     Api, ApiBaseFromExtra, ClientAuthentication, Identity, IdentitySource, KeyScheme, Lifetimes, OAuth2Scheme,
     Placement, Probe, Rotation, TokenBody,

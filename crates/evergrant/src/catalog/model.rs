@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::scheme::{Api, KeyScheme, Lifetimes, OAuth2Scheme};
+use super::urls::{self, ValueError};
 use crate::verdict::Rules;
 
 /// How a connection authenticates, in the words of the wire contract.
@@ -219,6 +220,11 @@ impl Application {
             AuthType::OAuth2 => self.oauth2.as_ref().map_or(&[], |scheme| &scheme.inputs),
             AuthType::Keybased => self.keybased.as_ref().map_or(&[], |scheme| &scheme.inputs),
         }
+    }
+
+    /// Checks what was typed into the form of an auth type.
+    pub fn check_values(&self, auth_type: AuthType, values: &BTreeMap<String, String>) -> Result<(), ValueError> {
+        urls::check_values(self.inputs(auth_type), values)
     }
 
     /// The supported auth types, the primary one first.
