@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::scheme::{Api, KeyScheme, Lifetimes, OAuth2Scheme};
+use super::urls::{self, ValueError};
 use crate::verdict::Rules;
 
 /// How a connection authenticates, in the words of the wire contract.
@@ -221,6 +222,11 @@ impl Application {
         }
     }
 
+    /// Checks what was typed into the form of an auth type.
+    pub fn check_values(&self, auth_type: AuthType, values: &BTreeMap<String, String>) -> Result<(), ValueError> {
+        urls::check_values(self.inputs(auth_type), values)
+    }
+
     /// The supported auth types, the primary one first.
     #[must_use]
     pub fn auth_types(&self) -> Vec<AuthType> {
@@ -268,6 +274,24 @@ impl Application {
             (auth_type.as_str(), fields)
         };
         self.auth_types().into_iter().map(of).collect()
+    }
+}
+
+impl Application {
+    /// Puts the sandbox's origin where its file says `{sandbox}`.
+    pub(super) fn fill_sandbox(&mut self, origin: &str) {
+        let fill = |text: &mut String| *text = text.replace(super::SANDBOX_MARK, origin);
+        fill(&mut self.api.base_url);
+        if let Some(scheme) = &mut self.oauth2 {
+            fill(&mut scheme.authorization_url);
+            fill(&mut scheme.token_url);
+            let optional = [&mut scheme.refresh_url, &mut scheme.revocation_url, &mut scheme.issuer];
+            optional.into_iter().flatten().for_each(fill);
+            scheme.probe.iter_mut().for_each(|probe| fill(&mut probe.url));
+        }
+        if let Some(probe) = self.keybased.as_mut().and_then(|scheme| scheme.probe.as_mut()) {
+            fill(&mut probe.url);
+        }
     }
 }
 

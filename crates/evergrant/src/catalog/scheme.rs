@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use evergrant_oauth::{BodyFormat, ClientAuth, ReplyShape};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::model::InputField;
+use crate::secret::Secret;
 
 /// How the client names itself at the token endpoint (RFC 6749, 2.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +84,34 @@ impl OAuth2Scheme {
     #[must_use]
     pub fn refresh_endpoint(&self) -> &str {
         self.refresh_url.as_deref().unwrap_or(&self.token_url)
+    }
+
+    /// How the client proves who it is, for the protocol crate. A team that registered a public client has no secret.
+    #[must_use]
+    pub fn client_auth(&self, secret: Option<Secret>) -> ClientAuth {
+        match (self.client_authentication, secret) {
+            (ClientAuthentication::Basic, Some(secret)) => ClientAuth::Basic(secret),
+            (ClientAuthentication::Post, Some(secret)) => ClientAuth::Post(secret),
+            (ClientAuthentication::None, _) | (_, None) => ClientAuth::None,
+        }
+    }
+
+    /// How token requests are written, for the protocol crate.
+    #[must_use]
+    pub const fn body_format(&self) -> BodyFormat {
+        match self.token_body {
+            TokenBody::Form => BodyFormat::Form,
+            TokenBody::Json => BodyFormat::Json,
+        }
+    }
+
+    /// Where the tokens stand in a reply, for the protocol crate.
+    #[must_use]
+    pub fn reply_shape(&self) -> ReplyShape {
+        let nested = !self.token_path.is_empty();
+        ReplyShape {
+            tokens_at: nested.then(|| self.token_path.clone()),
+        }
     }
 }
 

@@ -133,6 +133,9 @@ fn refused_refresh(seen: &Observation, signals: &Signals) -> Finding {
     }
     // The words of a dead grant win over the code, which some servers choose freely; a client's failure by its
     // own code wins over everything that the description may add.
+    if let Some(finding) = other_client(signals).filter(|_| words::ALTERNATIVES.in_text(signals).is_none()) {
+        return finding;
+    }
     let client_code = signals.oauth_error.as_deref() == Some("invalidclient");
     if !client_code && let Some(words) = words::DEAD_GRANT.found(signals) {
         return dead_grant(signals, words);
@@ -154,6 +157,16 @@ fn refused_refresh(seen: &Observation, signals: &Signals) -> Finding {
             Some(Reason::ProviderOutage),
         ),
     }
+}
+
+/// Refused for the client's sake, though the code speaks of the grant.
+fn other_client(signals: &Signals) -> Option<Finding> {
+    let broken = |rule: &str, reason, words| Finding::stated(rule, Verdict::AppBroken, Some(reason), words);
+    if let Some(words) = words::OTHER_CLIENT.found(signals) {
+        return Some(broken("generic.client.other", Reason::OauthClientSecretInvalid, words));
+    }
+    let words = words::SERVICE_ACCOUNT.found(signals)?;
+    Some(broken("generic.client.service_account", Reason::OauthAppDeleted, words))
 }
 
 /// A dead grant, with the cause as far as the words go.
@@ -180,7 +193,10 @@ fn client_trouble(seen: &Observation, signals: &Signals) -> Option<Finding> {
         Finding::stated(rule, Verdict::AppBroken, Some(reason), words)
     };
     // `invalid_client` with an alternative beside "not found" states nothing: a changed secret reads the same.
-    let unsure = words::ALTERNATIVES.in_text(signals).is_some() || signals.has_text("no client authentication");
+    let unsure = words::ALTERNATIVES.in_text(signals).is_some()
+        || ["no client authentication", "client_id or", "client id or"]
+            .iter()
+            .any(|or| signals.has_text(or));
     if !unsure && let Some(words) = words::CLIENT_DELETED.found(signals) {
         return Some(broken("generic.client.deleted", Reason::OauthAppDeleted, words));
     }
@@ -300,6 +316,20 @@ fn refused_call(seen: &Observation, signals: &Signals) -> Option<Finding> {
     }
     if let Some(words) = words::PLAN.found(signals) {
         return Some(Finding::stated("generic.call.plan", Verdict::OkButDenied, None, words));
+    }
+    if seen.status == 403
+        && let Some(words) = words::REGISTRATION.found(signals)
+    {
+        return Some(Finding::stated(
+            "generic.call.app_not_registered",
+            Verdict::AppBroken,
+            None,
+            words,
+        ));
+    }
+    if let Some(words) = words::WHOSE_KEY.in_text(signals).filter(|_| seen.auth == Auth::ApiKey) {
+        let reason = Some(Reason::OauthClientSecretInvalid);
+        return Some(Finding::inferred("generic.call.whose_key", Verdict::AppBroken, reason).with_words(words));
     }
     let html = signals.shape == Shape::Html;
     if let Some(finding) = stated_cause(signals).filter(|_| !html) {

@@ -291,5 +291,12 @@ fn says_failed(json: Option<&Value>) -> bool {
         Value::Object(fields) => !fields.is_empty(),
         _ => false,
     };
-    is_false("ok") || is_false("success") || nonzero("errcode") || members.get("error").is_some_and(filled)
+    // A family of APIs answers `code`, `message` and empty `data`; 0 and the 2xx mean success there.
+    let empty_data = members.get("data").is_none_or(|data| !filled(data) && !data.is_array());
+    let failing_code = members
+        .get("code")
+        .and_then(Value::as_i64)
+        .is_some_and(|code| code >= 400);
+    let coded = failing_code && empty_data && members.get("message").is_some_and(filled);
+    is_false("ok") || is_false("success") || nonzero("errcode") || coded || members.get("error").is_some_and(filled)
 }

@@ -90,7 +90,27 @@ concepts! {
     CLIENT_DELETED {
         codes: ["deleted_client", "client_deleted", "unknown_client", "client_not_found", "application_cannot_be_found", "invalid_client_id", "client_disabled",
             "app_deleted", "application_not_found", "bad_client_id", "disabled_client"],
-        phrases: r"\b(?:oauth )?(?:client|application|app)\b.{0,12}\b(?:was|is|has been) (?:not found|deleted|disabled|removed|suspended)|client identifier (?:is )?(?:invalid|unknown)|(?:invalid|unknown) client.?id\b|could not find.{0,30}\bapplication\b|no (?:such )?(?:client|application)\b.{0,20}(?:found|exists)"
+        phrases: r"\b(?:oauth )?(?:client|application|app)\b.{0,12}\b(?:was|is|has been) (?:not found|deleted|disabled|removed|suspended)|client identifier (?:is )?(?:invalid|unknown)|(?:invalid|unknown) client.?id\b|\bapplication with (?:id|identifier)\b.{0,80}\bnot found\b|could not find.{0,30}\bapplication\b|no (?:such )?(?:client|application)\b.{0,20}(?:found|exists)"
+    }
+    /// The refresh token belongs to another client: the team changed its client, the grant is as it was.
+    OTHER_CLIENT {
+        codes: [],
+        phrases: r"not issued (?:to|for) (?:this|the|your) client|\b(?:incorrect|wrong|mismatch\w*)\b[^.\n]{0,30}\bclient.?id\b|client.?id (?:does not match|mismatch)"
+    }
+    /// The team's service account is shut.
+    SERVICE_ACCOUNT {
+        codes: [],
+        phrases: r"\b(?:robot|service account)\b[^.\n]{0,24}\b(?:disabled|deleted|not found)"
+    }
+    /// The team's app is not registered for what it does.
+    REGISTRATION {
+        codes: ["client_not_enrolled", "app_not_verified"],
+        phrases: r"registered in the developer|\bdeveloper (?:app|portal|dashboard|console)\b"
+    }
+    /// A key without saying whose; an application key of the team reads the same.
+    WHOSE_KEY {
+        codes: [],
+        phrases: r"(?m)^invalid (?:app(?:lication)? )?key\.?$"
     }
     /// The team's client secret, or its way of authenticating, is refused.
     CLIENT_SECRET {
