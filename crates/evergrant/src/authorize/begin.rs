@@ -7,7 +7,7 @@ use super::model::{Inputs, LIFETIME, Pending, check_inputs};
 use super::store::{self, Authorization};
 use crate::accounts::LinkedAccount;
 use crate::app::App;
-use crate::catalog::{Application, AuthType};
+use crate::catalog::{self, Application, AuthType};
 use crate::clients::{self, OAuthClient};
 use crate::connections;
 use crate::error::Error;
@@ -26,7 +26,7 @@ pub async fn begin(
     let scheme = clients::scheme(application)?;
     let inputs = check_inputs(application, AuthType::OAuth2, inputs)?;
     let client = clients::get(app, tenant, &application.slug).await?;
-    application.expand_url(&scheme.authorization_url, AuthType::OAuth2, &inputs)?;
+    catalog::expand(&scheme.authorization_url, &scheme.inputs, &inputs)?;
     let token = random_token("");
     let pending = Pending {
         verifier: scheme.pkce.then(Verifier::generate),
@@ -40,7 +40,9 @@ pub async fn begin(
     let now = app.now();
     let mut tx = app.db.begin().await?;
     let live = connections::store::of_account(&mut tx, &tenant.id, &account.id).await?;
-    let repaired = live.into_iter().find(|one| one.slug == application.slug && one.auth_type == AuthType::OAuth2);
+    let repaired = live
+        .into_iter()
+        .find(|one| one.slug == application.slug && one.auth_type == AuthType::OAuth2);
     let authorization = Authorization {
         start_hash,
         tenant: tenant.id.clone(),
@@ -64,15 +66,18 @@ pub struct Started {
 /// Opens an authorisation: binds it to the browser, gives it its state. `None` when the link was used before, is older than
 /// ten minutes or never was.
 pub async fn start(app: &App, slug: &str, token: &str, browser: &str) -> Result<Option<Started>, Error> {
-    let Some(application) = app.catalog.get(slug) else { return Ok(None) };
+    let Some(application) = app.catalog.get(slug) else {
+        return Ok(None);
+    };
     let state = State::generate();
     let start_hash = sha256_hex(token.as_bytes());
     let browser_hash = sha256_hex(browser.as_bytes());
     let mut tx = app.db.begin().await?;
-    let opened =
-        store::open_by_token(&mut tx, (&start_hash, slug), (&state.hash(), &browser_hash), app.now()).await?;
+    let opened = store::open_by_token(&mut tx, (&start_hash, slug), (&state.hash(), &browser_hash), app.now()).await?;
     let Some(authorization) = opened else { return Ok(None) };
-    let tenant = tenants::store::get_environment(&mut tx, &authorization.tenant).await?.tenant;
+    let tenant = tenants::store::get_environment(&mut tx, &authorization.tenant)
+        .await?
+        .tenant;
     tx.commit().await?;
     let pending = open(app, &tenant, &authorization).await?;
     let client = clients::get(app, &tenant, slug).await?;
@@ -81,13 +86,17 @@ pub async fn start(app: &App, slug: &str, token: &str, browser: &str) -> Result<
 
 fn consent_url(application: &Application, client: &OAuthClient, pending: &Pending, state: State) -> Result<Url, Error> {
     let scheme = clients::scheme(application)?;
-    let endpoint = application.expand_url(&scheme.authorization_url, AuthType::OAuth2, &pending.inputs)?;
+    let endpoint = catalog::expand(&scheme.authorization_url, &scheme.inputs, &pending.inputs)?;
     let request = AuthorizationRequest {
         scopes: client.scopes.clone().unwrap_or_else(|| scheme.scopes.clone()),
         scope_separator: scheme.scope_separator.clone(),
         scope_parameter: scheme.scope_parameter.clone(),
         challenge: pending.verifier.as_ref().map(Verifier::challenge),
-        extra: scheme.authorization_params.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        extra: scheme
+            .authorization_params
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
         ..AuthorizationRequest::new(endpoint, pending.client_id.clone(), pending.redirect_uri.clone(), state)
     };
     Ok(request.url())
@@ -97,10 +106,16 @@ fn consent_url(application: &Application, client: &OAuthClient, pending: &Pendin
 pub(super) async fn open(app: &App, tenant: &Tenant, authorization: &Authorization) -> Result<Pending, Error> {
     let sealer = tenants::sealer(app, tenant).await?;
     let opened = sealer.open(place(&authorization.start_hash), &authorization.sealed_request)?;
-    Pending::from_bytes(&opened)
-        .ok_or_else(|| Error::Corrupt { table: "authorizations", id: authorization.start_hash.clone() })
+    Pending::from_bytes(&opened).ok_or_else(|| Error::Corrupt {
+        table: "authorizations",
+        id: authorization.start_hash.clone(),
+    })
 }
 
 fn place(start_hash: &str) -> Place<'_> {
-    Place { table: "authorizations", id: start_hash, column: "sealed_request" }
+    Place {
+        table: "authorizations",
+        id: start_hash,
+        column: "sealed_request",
+    }
 }

@@ -60,23 +60,39 @@ pub async fn disconnect_all(app: &App, tenant: &Tenant, account: &LinkedAccount)
 
 /// Tells the provider. It may be down, or the grant long dead: our side is done either way.
 async fn give_back(app: &App, tenant: &Tenant, connection: &Connection, credential: Option<&Credential>) {
-    let Some(Credential::OAuth2(tokens)) = credential else { return };
+    let Some(Credential::OAuth2(tokens)) = credential else {
+        return;
+    };
     let told = async {
-        let application = app.catalog.get(&connection.slug).ok_or(Error::NotFound("Application"))?;
+        let application = app
+            .catalog
+            .get(&connection.slug)
+            .ok_or(Error::NotFound("Application"))?;
         let client = clients::get(app, tenant, &connection.slug).await?;
         let purpose = (&**application, &tokens.inputs, Purpose::Revoke);
-        let Some(endpoint) = clients::endpoint(app, tenant, &client, purpose).await? else { return Ok(None) };
+        let Some(endpoint) = clients::endpoint(app, tenant, &client, purpose).await? else {
+            return Ok(None);
+        };
         let (token, hint) = match &tokens.refresh_token {
             Some(token) => (token, TokenHint::RefreshToken),
             None => (&tokens.access_token, TokenHint::AccessToken),
         };
-        let request = Request { timeout: PATIENCE, ..endpoint.revoke(token, Some(hint)).into() };
-        app.egress.send(request).await.map(|answer| Some(answer.status)).map_err(|_| Error::ProviderUnavailable { retry_after: None })
+        let request = Request {
+            timeout: PATIENCE,
+            ..endpoint.revoke(token, Some(hint)).into()
+        };
+        app.egress
+            .send(request)
+            .await
+            .map(|answer| Some(answer.status))
+            .map_err(|_| Error::ProviderUnavailable { retry_after: None })
     };
     match told.await {
         Ok(None) => {}
         Ok(Some(status)) if (200..300).contains(&status) => {}
-        Ok(Some(status)) => tracing::info!(connection = %connection.id, status, "the provider did not take the grant back"),
+        Ok(Some(status)) => {
+            tracing::info!(connection = %connection.id, status, "the provider did not take the grant back")
+        }
         Err(error) => tracing::info!(connection = %connection.id, %error, "the provider was not told"),
     }
 }

@@ -11,7 +11,9 @@ use crate::probes;
 pub(super) async fn of_grant(app: &App, application: &Application, credential: &Credential) -> Option<Value> {
     let identity = application.oauth2.as_ref()?.identity.as_ref()?;
     let answer = match (identity.from, credential) {
-        (IdentitySource::TokenReply, Credential::OAuth2(tokens)) => serde_json::from_str(tokens.extras.expose()).ok()?,
+        (IdentitySource::TokenReply, Credential::OAuth2(tokens)) => {
+            serde_json::from_str(tokens.extras.expose()).ok()?
+        }
         (IdentitySource::Input, Credential::OAuth2(tokens)) => json!(tokens.inputs),
         (IdentitySource::Probe, _) => probes::ask(app, application, credential).await.ok()??.json()?,
         _ => return None,
@@ -32,7 +34,11 @@ pub(super) fn of_keys(identity: Option<&Identity>, open_values: &Value, probe: O
 /// `{ id, name }`, or the id alone where the file names nothing else. At most 200 characters each.
 fn read(identity: &Identity, answer: &Value) -> Option<Value> {
     let at = |pointer: &str| {
-        let value = if pointer.starts_with('/') { answer.pointer(pointer) } else { answer.get(pointer) }?;
+        let value = if pointer.starts_with('/') {
+            answer.pointer(pointer)
+        } else {
+            answer.get(pointer)
+        }?;
         let text = match value {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),

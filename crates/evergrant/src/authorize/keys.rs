@@ -26,11 +26,16 @@ pub async fn save_keys(
     (application, inputs): (&Application, Inputs),
 ) -> Result<Connection, Error> {
     let Some(scheme) = &application.keybased else {
-        return Err(Error::invalid(format!("`{}` takes no key: connect it by OAuth 2.0", application.slug)));
+        return Err(Error::invalid(format!(
+            "`{}` takes no key: connect it by OAuth 2.0",
+            application.slug
+        )));
     };
     let inputs = check_inputs(application, AuthType::Keybased, inputs)?;
-    let values: BTreeMap<String, Secret> =
-        inputs.iter().map(|(name, value)| (name.clone(), Secret::from(value.clone()))).collect();
+    let values: BTreeMap<String, Secret> = inputs
+        .iter()
+        .map(|(name, value)| (name.clone(), Secret::from(value.clone())))
+        .collect();
     let credential = Credential::Keys(values.clone());
     let proof = probes::prove(app, application, &credential).await?;
 
@@ -42,7 +47,13 @@ pub async fn save_keys(
         .collect();
     let identifier = identity::of_keys(scheme.identity.as_ref(), &open_values.into(), proof.as_ref());
     let fresh = Fresh::keys(values, app.now());
-    let given = Given { account, application, auth_type: AuthType::Keybased, fresh, identifier };
+    let given = Given {
+        account,
+        application,
+        auth_type: AuthType::Keybased,
+        fresh,
+        identifier,
+    };
     let mut tx = app.db.begin().await?;
     let (connection, _) = connections::activate(app, &mut tx, tenant, given).await?;
     tx.commit().await?;

@@ -31,7 +31,9 @@ pub async fn migrate(
     (application, auth_type, given): (&Application, AuthType, Inputs),
 ) -> Result<Migrated, Error> {
     let live = connections::store::of_account(&mut *app.db.read().await?, &tenant.id, &account.id).await?;
-    let created = !live.iter().any(|one| one.slug == application.slug && one.auth_type == auth_type);
+    let created = !live
+        .iter()
+        .any(|one| one.slug == application.slug && one.auth_type == auth_type);
     let connection = match auth_type {
         AuthType::Keybased => save_keys(app, tenant, account, (application, given)).await?,
         AuthType::OAuth2 => tokens(app, tenant, account, (application, given)).await?,
@@ -57,7 +59,10 @@ async fn tokens(
         // A refresh token is proved by using it: the reply says how long the access token lives, too.
         (_, Some(refresh_token)) => {
             let set = refresh::exchange_once(app, tenant, (application, &client, &inputs), &refresh_token).await?;
-            let set = TokenSet { refresh_token: set.refresh_token.or(Some(refresh_token)), ..set };
+            let set = TokenSet {
+                refresh_token: set.refresh_token.or(Some(refresh_token)),
+                ..set
+            };
             Fresh::granted(set, client.client_id, inputs, (&application.lifetimes, app.now()))
         }
         (Some(access_token), None) => {
@@ -69,7 +74,13 @@ async fn tokens(
         (None, None) => return Err(Error::Internal("unreachable: one token was given")),
     };
     let identifier = identity::of_grant(app, application, &fresh.credential).await;
-    let given = Given { account, application, auth_type: AuthType::OAuth2, fresh, identifier };
+    let given = Given {
+        account,
+        application,
+        auth_type: AuthType::OAuth2,
+        fresh,
+        identifier,
+    };
     let mut tx = app.db.begin().await?;
     let (connection, _) = connections::activate(app, &mut tx, tenant, given).await?;
     tx.commit().await?;

@@ -59,23 +59,40 @@ pub fn check_inputs(application: &Application, auth_type: AuthType, given: Input
     if given.len() > MAX_FIELDS {
         return Err(Error::invalid("too many fields"));
     }
-    let given: Inputs = given.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect();
-    if let Some(name) = given.keys().find(|name| fields.iter().all(|field| field.name != **name)) {
+    let given: Inputs = given
+        .into_iter()
+        .filter(|(_, value)| !value.trim().is_empty())
+        .collect();
+    if let Some(name) = given
+        .keys()
+        .find(|name| fields.iter().all(|field| field.name != **name))
+    {
         let known: Vec<_> = fields.iter().map(|field| field.name.as_str()).collect();
         let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
-        return Err(Error::invalid(format!("`{shown}` is no field of {}: it asks for {known:?}", application.slug)));
+        return Err(Error::invalid(format!(
+            "`{shown}` is no field of {}: it asks for {known:?}",
+            application.slug
+        )));
     }
-    fields.iter().try_for_each(|field| check_field(field, given.get(&field.name)))?;
+    fields
+        .iter()
+        .try_for_each(|field| check_field(field, given.get(&field.name)))?;
     Ok(given)
 }
 
 fn check_field(field: &InputField, value: Option<&String>) -> Result<(), Error> {
     let name = &field.name;
     let Some(value) = value else {
-        return if field.required { Err(Error::invalid(format!("`{name}` ({}) is required", field.label))) } else { Ok(()) };
+        return if field.required {
+            Err(Error::invalid(format!("`{name}` ({}) is required", field.label)))
+        } else {
+            Ok(())
+        };
     };
     if value.len() > MAX_VALUE || value.chars().any(|c| c.is_control() && c != '\n') {
-        return Err(Error::invalid(format!("`{name}` is longer than {MAX_VALUE} bytes or holds control characters")));
+        return Err(Error::invalid(format!(
+            "`{name}` is longer than {MAX_VALUE} bytes or holds control characters"
+        )));
     }
     let fits = match field.kind.as_str() {
         "number" => value.parse::<f64>().is_ok_and(f64::is_finite),
@@ -84,7 +101,10 @@ fn check_field(field: &InputField, value: Option<&String>) -> Result<(), Error> 
         _ => true,
     };
     if !fits || field.pattern.as_ref().is_some_and(|pattern| !pattern.matches(value)) {
-        return Err(Error::invalid(format!("`{name}` ({}) does not have the expected form", field.label)));
+        return Err(Error::invalid(format!(
+            "`{name}` ({}) does not have the expected form",
+            field.label
+        )));
     }
     Ok(())
 }

@@ -30,7 +30,11 @@ const INSERT: &str = "INSERT INTO authorizations \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// Adds an authorisation that nobody has opened yet.
-pub async fn insert(conn: &mut AnyConnection, a: &Authorization, (now, until): (Timestamp, Timestamp)) -> Result<(), Error> {
+pub async fn insert(
+    conn: &mut AnyConnection,
+    a: &Authorization,
+    (now, until): (Timestamp, Timestamp),
+) -> Result<(), Error> {
     sqlx::query(INSERT)
         .bind(&a.start_hash)
         .bind(a.tenant.as_str())
@@ -94,7 +98,12 @@ const FORGET: &str = "DELETE FROM authorizations WHERE tenant = $1 AND account =
 
 /// Ends whatever consent is being asked of an account for an application: it has just been disconnected.
 pub async fn forget(conn: &mut AnyConnection, tenant: &TenantId, account: &AccountId, slug: &str) -> Result<(), Error> {
-    sqlx::query(FORGET).bind(tenant.as_str()).bind(account.as_str()).bind(slug).execute(conn).await?;
+    sqlx::query(FORGET)
+        .bind(tenant.as_str())
+        .bind(account.as_str())
+        .bind(slug)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -102,7 +111,11 @@ const PURGE: &str = "DELETE FROM authorizations WHERE expires_at <= $1";
 
 /// Removes what nobody can use any more, over all tenants.
 pub async fn purge_of_all_tenants(conn: &mut AnyConnection, now: Timestamp) -> Result<u64, Error> {
-    Ok(sqlx::query(PURGE).bind(now.as_millis()).execute(conn).await?.rows_affected())
+    Ok(sqlx::query(PURGE)
+        .bind(now.as_millis())
+        .execute(conn)
+        .await?
+        .rows_affected())
 }
 
 fn authorization(row: &AnyRow) -> Result<Authorization, Error> {

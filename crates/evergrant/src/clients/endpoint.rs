@@ -6,7 +6,7 @@ use evergrant_oauth::{BodyFormat, ClientAuth, TokenEndpoint};
 
 use super::{OAuthClient, secret};
 use crate::app::App;
-use crate::catalog::{Application, AuthType, ClientAuthentication, OAuth2Scheme, TokenBody};
+use crate::catalog::{self, Application, ClientAuthentication, OAuth2Scheme, TokenBody};
 use crate::error::Error;
 use crate::tenants::Tenant;
 
@@ -35,7 +35,7 @@ pub async fn endpoint(
         Purpose::Revoke => (scheme.revocation_url.as_deref(), None),
     };
     let Some(template) = template else { return Ok(None) };
-    let url = application.expand_url(template, AuthType::OAuth2, inputs)?;
+    let url = catalog::expand(template, &scheme.inputs, inputs)?;
     let secret = secret(app, tenant, client).await?;
     let auth = match (scheme.client_authentication, secret) {
         (ClientAuthentication::Basic, Some(secret)) => ClientAuth::Basic(secret),
@@ -46,14 +46,26 @@ pub async fn endpoint(
         TokenBody::Form => BodyFormat::Form,
         TokenBody::Json => BodyFormat::Json,
     };
-    let extra = extra.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect();
-    Ok(Some(TokenEndpoint { url, client_id: client.client_id.clone(), auth, body, extra }))
+    let extra = extra
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    Ok(Some(TokenEndpoint {
+        url,
+        client_id: client.client_id.clone(),
+        auth,
+        body,
+        extra,
+    }))
 }
 
 /// The application's OAuth scheme.
 pub fn scheme(application: &Application) -> Result<&OAuth2Scheme, Error> {
-    application
-        .oauth2
-        .as_ref()
-        .ok_or_else(|| Error::invalid(format!("`{}` cannot be connected by OAuth 2.0: save its key instead", application.slug)))
+    application.oauth2.as_ref().ok_or_else(|| {
+        Error::invalid(format!(
+            "`{}` cannot be connected by OAuth 2.0: save its key instead",
+            application.slug
+        ))
+    })
 }

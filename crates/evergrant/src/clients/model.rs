@@ -31,7 +31,11 @@ pub struct OAuthClient {
 
 impl OAuthClient {
     pub(super) fn place(id: &ClientId) -> Place<'_> {
-        Place { table: "oauth_clients", id: id.as_str(), column: "sealed_secret" }
+        Place {
+            table: "oauth_clients",
+            id: id.as_str(),
+            column: "sealed_secret",
+        }
     }
 }
 
@@ -51,14 +55,24 @@ impl NewClient {
     pub(super) fn check(&self) -> Result<(), Error> {
         let sound = |text: &str| !text.is_empty() && text.len() <= MAX_TEXT && !text.chars().any(char::is_control);
         if !sound(&self.client_id) {
-            return Err(Error::invalid("client_id must be 1 to 1024 characters without control characters"));
+            return Err(Error::invalid(
+                "client_id must be 1 to 1024 characters without control characters",
+            ));
         }
         if self.secret.as_ref().is_some_and(|secret| !sound(secret.expose())) {
-            return Err(Error::invalid("client_secret must be 1 to 1024 characters without control characters"));
+            return Err(Error::invalid(
+                "client_secret must be 1 to 1024 characters without control characters",
+            ));
         }
         let scopes = self.scopes.iter().flatten();
-        if scopes.clone().any(|scope| !sound(scope) || scope.contains(char::is_whitespace)) || scopes.count() > 200 {
-            return Err(Error::invalid("scopes must be a list of at most 200 words without white space"));
+        if scopes
+            .clone()
+            .any(|scope| !sound(scope) || scope.contains(char::is_whitespace))
+            || scopes.count() > 200
+        {
+            return Err(Error::invalid(
+                "scopes must be a list of at most 200 words without white space",
+            ));
         }
         Ok(())
     }

@@ -36,7 +36,11 @@ const FIND: &str = "SELECT id, tenant, slug, client_id, sealed_secret, scopes, c
 
 /// The client of an application.
 pub async fn find(conn: &mut AnyConnection, tenant: &TenantId, slug: &str) -> Result<Option<OAuthClient>, Error> {
-    let row = sqlx::query(FIND).bind(tenant.as_str()).bind(slug).fetch_optional(conn).await?;
+    let row = sqlx::query(FIND)
+        .bind(tenant.as_str())
+        .bind(slug)
+        .fetch_optional(conn)
+        .await?;
     row.as_ref().map(client).transpose()
 }
 
@@ -53,7 +57,11 @@ const REMOVE: &str = "DELETE FROM oauth_clients WHERE tenant = $1 AND slug = $2"
 
 /// Removes the client of an application; says whether there was one.
 pub async fn remove(conn: &mut AnyConnection, tenant: &TenantId, slug: &str) -> Result<bool, Error> {
-    let done = sqlx::query(REMOVE).bind(tenant.as_str()).bind(slug).execute(conn).await?;
+    let done = sqlx::query(REMOVE)
+        .bind(tenant.as_str())
+        .bind(slug)
+        .execute(conn)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 

@@ -17,12 +17,16 @@ pub async fn set(app: &App, tenant: &Tenant, slug: &str, new: NewClient) -> Resu
         org: tenant.org.to_string(),
     })?;
     if application.oauth2.is_none() {
-        return Err(Error::invalid(format!("`{slug}` does not use OAuth 2.0, so it takes no OAuth client")));
+        return Err(Error::invalid(format!(
+            "`{slug}` does not use OAuth 2.0, so it takes no OAuth client"
+        )));
     }
     let now = app.now();
     let id = ClientId::new(now);
     let sealer = tenants::sealer(app, tenant).await?;
-    let sealed_secret = new.secret.map(|secret| sealer.seal(OAuthClient::place(&id), secret.expose().as_bytes()));
+    let sealed_secret = new
+        .secret
+        .map(|secret| sealer.seal(OAuthClient::place(&id), secret.expose().as_bytes()));
     let mut tx = app.db.begin().await?;
     let before = store::find(&mut tx, &tenant.id, slug).await?;
     let client = OAuthClient {
@@ -60,8 +64,13 @@ pub async fn list(app: &App, tenant: &Tenant) -> Result<Vec<OAuthClient>, Error>
 
 /// Opens a client's secret.
 pub async fn secret(app: &App, tenant: &Tenant, client: &OAuthClient) -> Result<Option<Secret>, Error> {
-    let Some(sealed) = &client.sealed_secret else { return Ok(None) };
-    tenants::sealer(app, tenant).await?.open_text(OAuthClient::place(&client.id), sealed).map(Some)
+    let Some(sealed) = &client.sealed_secret else {
+        return Ok(None);
+    };
+    tenants::sealer(app, tenant)
+        .await?
+        .open_text(OAuthClient::place(&client.id), sealed)
+        .map(Some)
 }
 
 /// Removes the client of an application. That is the team's own word that the app is gone, so every connection it

@@ -39,7 +39,11 @@ pub struct Tokens {
 /// The place to which a connection's credential is bound.
 #[must_use]
 pub fn place(id: &ConnectionId) -> Place<'_> {
-    Place { table: "connections", id: id.as_str(), column: "sealed_credential" }
+    Place {
+        table: "connections",
+        id: id.as_str(),
+        column: "sealed_credential",
+    }
 }
 
 /// Seals a credential for its connection.
@@ -55,8 +59,10 @@ pub fn seal(sealer: &Sealer, id: &ConnectionId, credential: &Credential) -> Seal
             "extras": tokens.extras.expose(),
         }),
         Credential::Keys(values) => {
-            let values: Map<String, Value> =
-                values.iter().map(|(name, value)| (name.clone(), Value::from(value.expose()))).collect();
+            let values: Map<String, Value> = values
+                .iter()
+                .map(|(name, value)| (name.clone(), Value::from(value.expose())))
+                .collect();
             json!({ "keys": values })
         }
     };
@@ -67,19 +73,42 @@ pub fn seal(sealer: &Sealer, id: &ConnectionId, credential: &Credential) -> Seal
 /// Opens a connection's credential.
 pub fn open(sealer: &Sealer, id: &ConnectionId, sealed: &Sealed) -> Result<Credential, Error> {
     let text = sealer.open(place(id), sealed)?;
-    let corrupt = || Error::Corrupt { table: "connections", id: id.to_string() };
+    let corrupt = || Error::Corrupt {
+        table: "connections",
+        id: id.to_string(),
+    };
     let value: Value = serde_json::from_slice(text.expose()).map_err(|_| corrupt())?;
-    let secret = |name: &str| value.get(name).and_then(Value::as_str).map(|text| Secret::from(text.to_owned()));
+    let secret = |name: &str| {
+        value
+            .get(name)
+            .and_then(Value::as_str)
+            .map(|text| Secret::from(text.to_owned()))
+    };
     if let Some(keys) = value.get("keys").and_then(Value::as_object) {
         let one = |(name, value): (&String, &Value)| Some((name.clone(), Secret::from(value.as_str()?.to_owned())));
-        return keys.iter().map(one).collect::<Option<_>>().map(Credential::Keys).ok_or_else(corrupt);
+        return keys
+            .iter()
+            .map(one)
+            .collect::<Option<_>>()
+            .map(Credential::Keys)
+            .ok_or_else(corrupt);
     }
     Ok(Credential::OAuth2(Tokens {
         access_token: secret("access_token").ok_or_else(corrupt)?,
         refresh_token: secret("refresh_token"),
-        scope: value.get("scope").and_then(|list| serde_json::from_value(list.clone()).ok()).flatten(),
-        client_id: value.get("client_id").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        inputs: value.get("inputs").and_then(|map| serde_json::from_value(map.clone()).ok()).unwrap_or_default(),
+        scope: value
+            .get("scope")
+            .and_then(|list| serde_json::from_value(list.clone()).ok())
+            .flatten(),
+        client_id: value
+            .get("client_id")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
+        inputs: value
+            .get("inputs")
+            .and_then(|map| serde_json::from_value(map.clone()).ok())
+            .unwrap_or_default(),
         extras: secret("extras").unwrap_or_else(|| Secret::from("{}".to_owned())),
     }))
 }

@@ -40,7 +40,11 @@ impl ConnectionStatus {
     /// The flag, where there is one.
     #[must_use]
     pub const fn flag(&self) -> Option<&Flag> {
-        if let Self::ReauthRequired(flag) = self { Some(flag) } else { None }
+        if let Self::ReauthRequired(flag) = self {
+            Some(flag)
+        } else {
+            None
+        }
     }
 }
 

@@ -10,7 +10,12 @@ use crate::verdict::{Auth, Circumstances, NetworkFault, Observation, Phase};
 
 /// What was seen, ready to be judged.
 #[must_use]
-pub fn observation(auth: Auth, phase: Phase, answer: Result<&Reply, Unreachable>, circumstances: Circumstances) -> Observation {
+pub fn observation(
+    auth: Auth,
+    phase: Phase,
+    answer: Result<&Reply, Unreachable>,
+    circumstances: Circumstances,
+) -> Observation {
     let seen = match answer {
         Ok(reply) => Observation {
             headers: reply.headers.clone(),
@@ -43,7 +48,8 @@ pub fn circumstances(c: &Connection, application: &Application, now: Timestamp) 
         access_token_age: since(s.issued_at),
         access_token_lifetime: between(s.issued_at, s.expires_at),
         refresh_token_age: since(s.refresh_issued_at),
-        refresh_token_lifetime: between(s.refresh_issued_at, s.refresh_expires_at).or(application.lifetimes.refresh_token),
+        refresh_token_lifetime: between(s.refresh_issued_at, s.refresh_expires_at)
+            .or(application.lifetimes.refresh_token),
         // The access token was issued when the refresh token last worked.
         idle_for: since(s.issued_at),
         idle_limit: application.lifetimes.idle_limit,

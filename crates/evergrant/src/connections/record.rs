@@ -82,7 +82,10 @@ pub async fn record(app: &App, tenant: &Tenant, id: &ConnectionId, seen: &Observ
 
 /// The application of a connection, which an operator may have taken out of the custom folder since.
 pub(super) fn application_of(app: &App, connection: &Connection) -> Result<std::sync::Arc<Application>, Error> {
-    app.catalog.get(&connection.slug).cloned().ok_or(Error::NotFound("Application"))
+    app.catalog
+        .get(&connection.slug)
+        .cloned()
+        .ok_or(Error::NotFound("Application"))
 }
 
 fn apply(connection: &mut Connection, change: &Change) {
@@ -153,9 +156,11 @@ pub async fn tell(
         kind,
         connection: connection.id.clone(),
         linked_account_id: account.account_id,
+        linked_account_name: account.name,
+        at: now,
         slug: connection.slug.clone(),
     };
-    webhooks::append(tx, tenant, &event, now).await
+    webhooks::outbox::append(tx, tenant, &event).await.map(drop)
 }
 
 /// A credential that the customer has just given, verified.
@@ -201,7 +206,12 @@ pub async fn activate(app: &App, tx: &mut Tx, tenant: &Tenant, given: Given<'_>)
     Ok((connection, new))
 }
 
-async fn take_or_insert(tx: &mut Tx, tenant: &Tenant, given: &Given<'_>, now: Timestamp) -> Result<(Connection, bool), Error> {
+async fn take_or_insert(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    given: &Given<'_>,
+    now: Timestamp,
+) -> Result<(Connection, bool), Error> {
     let key = (given.application.slug.as_str(), given.auth_type, now);
     if let Some(found) = store::hold_live(tx, &tenant.id, &given.account.id, key).await? {
         return Ok((found, false));
@@ -235,22 +245,43 @@ async fn take_or_insert(tx: &mut Tx, tenant: &Tenant, given: &Given<'_>, now: Ti
 
 /// An entry that no observation led to.
 pub(super) fn plain_entry(kind: &str, now: Timestamp) -> TimelineEntry {
-    TimelineEntry { at: now, kind: kind.to_owned(), verdict: None, reason: None, confidence: None, evidence: None }
+    TimelineEntry {
+        at: now,
+        kind: kind.to_owned(),
+        verdict: None,
+        reason: None,
+        confidence: None,
+        evidence: None,
+    }
 }
 
 /// Flags connections because the team itself has removed their OAuth client; returns how many were not flagged before.
-pub async fn flag_all_deleted(app: &App, tx: &mut Tx, tenant: &Tenant, connections: Vec<Connection>) -> Result<usize, Error> {
+pub async fn flag_all_deleted(
+    app: &App,
+    tx: &mut Tx,
+    tenant: &Tenant,
+    connections: Vec<Connection>,
+) -> Result<usize, Error> {
     let judgement = Judgement {
         verdict: Verdict::AppBroken,
         reason: Some(Reason::OauthAppDeleted),
         confidence: Confidence::Stated,
-        evidence: Evidence { rule: "client.removed".to_owned(), words: "the team removed its OAuth client".to_owned(), status: 0 },
+        evidence: Evidence {
+            rule: "client.removed".to_owned(),
+            words: "the team removed its OAuth client".to_owned(),
+            status: 0,
+        },
     };
     let now = app.now();
     let mut flagged = 0;
     for connection in connections {
-        let guard = Guard { version: connection.version, fence: None };
-        let Some(mut held) = store::hold(tx, &tenant.id, &connection.id, (guard, now)).await? else { continue };
+        let guard = Guard {
+            version: connection.version,
+            fence: None,
+        };
+        let Some(mut held) = store::hold(tx, &tenant.id, &connection.id, (guard, now)).await? else {
+            continue;
+        };
         let change = transition(&held, &judgement, now);
         if change == Change::Nothing {
             continue;
@@ -272,6 +303,10 @@ pub(super) fn by_hand() -> Judgement {
         verdict: Verdict::Reauth,
         reason: Some(Reason::TokenRevoked),
         confidence: Confidence::Stated,
-        evidence: Evidence { rule: "manual".to_owned(), words: "expired by hand".to_owned(), status: 0 },
+        evidence: Evidence {
+            rule: "manual".to_owned(),
+            words: "expired by hand".to_owned(),
+            status: 0,
+        },
     }
 }

@@ -28,7 +28,7 @@ pub fn ahead(life: Duration) -> Duration {
 
 /// When the connection is next due, as it stands at `now`. `jitter` is random in `0.0..1.0`.
 #[must_use]
-pub fn next_due(c: &Connection, application: &Application, jitter: f64, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn next_due(c: &Connection, application: &Application, jitter: f64, now: Timestamp) -> Option<Timestamp> {
     let about_a_day = now.after(DAY.mul_f64(0.75 + jitter / 2.0));
     if let Some(flag) = c.status.flag() {
         let hopeful = c.schedule.has_refresh_token && now.since(flag.since) < HEALING;
@@ -39,13 +39,19 @@ pub fn next_due(c: &Connection, application: &Application, jitter: f64, now: Tim
     }
     let probed = match c.auth_type {
         AuthType::OAuth2 => application.oauth2.as_ref().is_some_and(|scheme| scheme.probe.is_some()),
-        AuthType::Keybased => application.keybased.as_ref().is_some_and(|scheme| scheme.probe.is_some()),
+        AuthType::Keybased => application
+            .keybased
+            .as_ref()
+            .is_some_and(|scheme| scheme.probe.is_some()),
     };
     match c.schedule.expires_at {
         Some(end) if c.schedule.has_refresh_token => {
             let life = end.since(c.schedule.issued_at.unwrap_or(now));
             let ahead = ahead(life);
-            Some(end.before(ahead + ahead.mul_f64(jitter)).max(now.after(LEAST_AHEAD.min(life / 2))))
+            Some(
+                end.before(ahead + ahead.mul_f64(jitter))
+                    .max(now.after(LEAST_AHEAD.min(life / 2))),
+            )
         }
         Some(end) => Some(end),
         None => probed.then_some(about_a_day),

@@ -114,7 +114,11 @@ pub async fn save(conn: &mut AnyConnection, c: &Connection) -> Result<(), Error>
     let flag = c.status.flag();
     let trouble = c.trouble.as_ref();
     let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
-    let disconnected = if let ConnectionStatus::Disconnected { at } = c.status { Some(at) } else { None };
+    let disconnected = if let ConnectionStatus::Disconnected { at } = c.status {
+        Some(at)
+    } else {
+        None
+    };
     sqlx::query(SAVE)
         .bind(c.tenant.as_str())
         .bind(c.id.as_str())
@@ -151,7 +155,11 @@ const GET: &str = concat!("SELECT ", columns!(), " FROM connections WHERE tenant
 
 /// A connection by its id, disconnected ones too.
 pub async fn get(conn: &mut AnyConnection, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Error> {
-    let row = sqlx::query(GET).bind(tenant.as_str()).bind(id.as_str()).fetch_optional(conn).await?;
+    let row = sqlx::query(GET)
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .fetch_optional(conn)
+        .await?;
     row.as_ref().map(connection).transpose()
 }
 
@@ -162,8 +170,16 @@ const OF_ACCOUNT: &str = concat!(
 );
 
 /// The live connections of an account.
-pub async fn of_account(conn: &mut AnyConnection, tenant: &TenantId, account: &AccountId) -> Result<Vec<Connection>, Error> {
-    let rows = sqlx::query(OF_ACCOUNT).bind(tenant.as_str()).bind(account.as_str()).fetch_all(conn).await?;
+pub async fn of_account(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    account: &AccountId,
+) -> Result<Vec<Connection>, Error> {
+    let rows = sqlx::query(OF_ACCOUNT)
+        .bind(tenant.as_str())
+        .bind(account.as_str())
+        .fetch_all(conn)
+        .await?;
     rows.iter().map(connection).collect()
 }
 
@@ -174,8 +190,16 @@ const OF_APPLICATION: &str = concat!(
 );
 
 /// The live OAuth connections of an application, over all accounts of a tenant.
-pub async fn live_of_application(conn: &mut AnyConnection, tenant: &TenantId, slug: &str) -> Result<Vec<Connection>, Error> {
-    let rows = sqlx::query(OF_APPLICATION).bind(tenant.as_str()).bind(slug).fetch_all(conn).await?;
+pub async fn live_of_application(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    slug: &str,
+) -> Result<Vec<Connection>, Error> {
+    let rows = sqlx::query(OF_APPLICATION)
+        .bind(tenant.as_str())
+        .bind(slug)
+        .fetch_all(conn)
+        .await?;
     rows.iter().map(connection).collect()
 }
 
@@ -186,8 +210,17 @@ const LIST: &str = concat!(
 );
 
 /// A page of an environment's live connections, after an id.
-pub async fn list(conn: &mut AnyConnection, tenant: &TenantId, (after, limit): (&str, i64)) -> Result<Vec<Connection>, Error> {
-    let rows = sqlx::query(LIST).bind(tenant.as_str()).bind(after).bind(limit).fetch_all(conn).await?;
+pub async fn list(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    (after, limit): (&str, i64),
+) -> Result<Vec<Connection>, Error> {
+    let rows = sqlx::query(LIST)
+        .bind(tenant.as_str())
+        .bind(after)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
     rows.iter().map(connection).collect()
 }
 
@@ -197,23 +230,48 @@ const TRY_AGAIN: &str = "UPDATE connections SET due_at = $1 WHERE tenant = $2 AN
 
 /// Makes due at once what a broken OAuth client had stopped.
 pub async fn try_again(conn: &mut AnyConnection, tenant: &TenantId, slug: &str, now: Timestamp) -> Result<u64, Error> {
-    let done = sqlx::query(TRY_AGAIN).bind(now.as_millis()).bind(tenant.as_str()).bind(slug).execute(conn).await?;
+    let done = sqlx::query(TRY_AGAIN)
+        .bind(now.as_millis())
+        .bind(tenant.as_str())
+        .bind(slug)
+        .execute(conn)
+        .await?;
     Ok(done.rows_affected())
 }
 
-const DUE: &str = "SELECT tenant, id FROM connections WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2";
+const DUE: &str =
+    "SELECT tenant, id FROM connections WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2";
 
 /// What is due, over all tenants: for the sweep alone. It carries its tenant along.
-pub async fn due_of_all_tenants(conn: &mut AnyConnection, now: Timestamp, limit: i64) -> Result<Vec<(TenantId, ConnectionId)>, Error> {
-    let rows = sqlx::query(DUE).bind(now.as_millis()).bind(limit).fetch_all(conn).await?;
-    rows.iter().map(|row| Ok((TenantId::trusted(row.try_get(0)?), ConnectionId::trusted(row.try_get(1)?)))).collect()
+pub async fn due_of_all_tenants(
+    conn: &mut AnyConnection,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<(TenantId, ConnectionId)>, Error> {
+    let rows = sqlx::query(DUE)
+        .bind(now.as_millis())
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                TenantId::trusted(row.try_get(0)?),
+                ConnectionId::trusted(row.try_get(1)?),
+            ))
+        })
+        .collect()
 }
 
 const PURGE: &str = "DELETE FROM connections WHERE disconnected_at IS NOT NULL AND disconnected_at < $1";
 
 /// Removes what was left of connections that were disconnected before `before`, over all tenants.
 pub async fn purge_of_all_tenants(conn: &mut AnyConnection, before: Timestamp) -> Result<u64, Error> {
-    Ok(sqlx::query(PURGE).bind(before.as_millis()).execute(conn).await?.rows_affected())
+    Ok(sqlx::query(PURGE)
+        .bind(before.as_millis())
+        .execute(conn)
+        .await?
+        .rows_affected())
 }
 
 /// One line of "why is this connection as it is?"
@@ -262,8 +320,16 @@ const TIMELINE: &str = "SELECT at, kind, verdict, reason, confidence, evidence F
     WHERE tenant = $1 AND connection = $2 ORDER BY at DESC, id DESC LIMIT 100";
 
 /// The newest hundred entries of a connection's timeline, the newest first.
-pub async fn timeline(conn: &mut AnyConnection, tenant: &TenantId, id: &ConnectionId) -> Result<Vec<TimelineEntry>, Error> {
-    let rows = sqlx::query(TIMELINE).bind(tenant.as_str()).bind(id.as_str()).fetch_all(conn).await?;
+pub async fn timeline(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &ConnectionId,
+) -> Result<Vec<TimelineEntry>, Error> {
+    let rows = sqlx::query(TIMELINE)
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .fetch_all(conn)
+        .await?;
     rows.iter().map(|row| timeline_entry(row, id)).collect()
 }
 
@@ -271,7 +337,11 @@ const ERASE_TIMELINE: &str = "UPDATE timeline SET evidence = NULL WHERE tenant =
 
 /// Erases the evidence; times and reasons stay.
 pub async fn erase_evidence(conn: &mut AnyConnection, tenant: &TenantId, id: &ConnectionId) -> Result<(), Error> {
-    sqlx::query(ERASE_TIMELINE).bind(tenant.as_str()).bind(id.as_str()).execute(conn).await?;
+    sqlx::query(ERASE_TIMELINE)
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -281,13 +351,22 @@ fn evidence_text(evidence: &Evidence) -> String {
 
 fn timeline_entry(row: &AnyRow, id: &ConnectionId) -> Result<TimelineEntry, Error> {
     let text = |at: usize| row.try_get::<Option<String>, _>(at);
-    let corrupt = || Error::Corrupt { table: "timeline", id: id.to_string() };
+    let corrupt = || Error::Corrupt {
+        table: "timeline",
+        id: id.to_string(),
+    };
     Ok(TimelineEntry {
         at: Timestamp::from_millis(row.try_get(0)?),
         kind: row.try_get(1)?,
-        verdict: text(2)?.map(|word| Verdict::parse(&word).ok_or_else(corrupt)).transpose()?,
-        reason: text(3)?.map(|word| Reason::parse(&word).ok_or_else(corrupt)).transpose()?,
-        confidence: text(4)?.map(|word| Confidence::parse(&word).ok_or_else(corrupt)).transpose()?,
+        verdict: text(2)?
+            .map(|word| Verdict::parse(&word).ok_or_else(corrupt))
+            .transpose()?,
+        reason: text(3)?
+            .map(|word| Reason::parse(&word).ok_or_else(corrupt))
+            .transpose()?,
+        confidence: text(4)?
+            .map(|word| Confidence::parse(&word).ok_or_else(corrupt))
+            .transpose()?,
         evidence: text(5)?.and_then(|text| serde_json::from_str(&text).ok()),
     })
 }
@@ -295,7 +374,10 @@ fn timeline_entry(row: &AnyRow, id: &ConnectionId) -> Result<TimelineEntry, Erro
 /// A row of [`columns`] as a connection; one which makes no sense is [`Error::Corrupt`].
 pub(crate) fn connection(row: &AnyRow) -> Result<Connection, Error> {
     let id: String = row.try_get(0)?;
-    let corrupt = || Error::Corrupt { table: "connections", id: id.clone() };
+    let corrupt = || Error::Corrupt {
+        table: "connections",
+        id: id.clone(),
+    };
     let text = |at: usize| row.try_get::<Option<String>, _>(at);
     let time = |at: usize| Ok::<_, Error>(row.try_get::<Option<i64>, _>(at)?.map(Timestamp::from_millis));
     let must = |at: usize| Ok::<_, Error>(Timestamp::from_millis(row.try_get(at)?));
@@ -310,13 +392,17 @@ pub(crate) fn connection(row: &AnyRow) -> Result<Connection, Error> {
         trouble: match (text(10)?, time(12)?) {
             (Some(verdict), Some(since)) => Some(Trouble {
                 verdict: Verdict::parse(&verdict).ok_or_else(corrupt)?,
-                reason: text(11)?.map(|word| Reason::parse(&word).ok_or_else(corrupt)).transpose()?,
+                reason: text(11)?
+                    .map(|word| Reason::parse(&word).ok_or_else(corrupt))
+                    .transpose()?,
                 since,
             }),
             _ => None,
         },
         failures: u32::try_from(row.try_get::<i64, _>(13)?).map_err(|_| corrupt())?,
-        identifier: text(14)?.map(|text| serde_json::from_str(&text).map_err(|_| corrupt())).transpose()?,
+        identifier: text(14)?
+            .map(|text| serde_json::from_str(&text).map_err(|_| corrupt()))
+            .transpose()?,
         version: row.try_get(15)?,
         fence: row.try_get(16)?,
         sealed: row.try_get::<Option<Vec<u8>>, _>(17)?.map(Sealed::from_bytes),
@@ -341,18 +427,33 @@ fn status(row: &AnyRow) -> Result<Option<ConnectionStatus>, Error> {
     let text = |at: usize| row.try_get::<Option<String>, _>(at);
     let flag = || -> Result<Option<Flag>, Error> {
         let parts = (text(6)?, row.try_get::<Option<i64>, _>(7)?, text(8)?, text(9)?);
-        let (Some(reason), Some(since), Some(confidence), Some(evidence)) = parts else { return Ok(None) };
-        let Some(reason) = Reason::parse(&reason) else { return Ok(None) };
-        let Some(confidence) = Confidence::parse(&confidence) else { return Ok(None) };
-        let Ok(evidence) = serde_json::from_str(&evidence) else { return Ok(None) };
-        Ok(Some(Flag { reason, since: Timestamp::from_millis(since), confidence, evidence }))
+        let (Some(reason), Some(since), Some(confidence), Some(evidence)) = parts else {
+            return Ok(None);
+        };
+        let Some(reason) = Reason::parse(&reason) else {
+            return Ok(None);
+        };
+        let Some(confidence) = Confidence::parse(&confidence) else {
+            return Ok(None);
+        };
+        let Ok(evidence) = serde_json::from_str(&evidence) else {
+            return Ok(None);
+        };
+        Ok(Some(Flag {
+            reason,
+            since: Timestamp::from_millis(since),
+            confidence,
+            evidence,
+        }))
     };
     Ok(match word.as_str() {
         "active" => Some(ConnectionStatus::Active),
         "reauth_required" => flag()?.map(ConnectionStatus::ReauthRequired),
         "disconnected" => row
             .try_get::<Option<i64>, _>(29)?
-            .map(|at| ConnectionStatus::Disconnected { at: Timestamp::from_millis(at) }),
+            .map(|at| ConnectionStatus::Disconnected {
+                at: Timestamp::from_millis(at),
+            }),
         _ => None,
     })
 }

@@ -51,7 +51,11 @@ pub fn transition(connection: &Connection, judgement: &Judgement, now: Timestamp
                 if matches!(status, ConnectionStatus::Active) =>
             {
                 let since = connection.trouble.as_ref().map_or(now, |trouble| trouble.since);
-                Change::Troubled(Trouble { verdict: judgement.verdict, reason: judgement.reason, since })
+                Change::Troubled(Trouble {
+                    verdict: judgement.verdict,
+                    reason: judgement.reason,
+                    since,
+                })
             }
             _ => Change::Nothing,
         },

@@ -14,7 +14,9 @@ use crate::tenants::{self, Tenant};
 
 /// A live or lately disconnected connection of this tenant.
 pub async fn find(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Connection, Error> {
-    store::get(&mut *app.db.read().await?, &tenant.id, id).await?.ok_or(Error::NotFound("Connection"))
+    store::get(&mut *app.db.read().await?, &tenant.id, id)
+        .await?
+        .ok_or(Error::NotFound("Connection"))
 }
 
 /// Opens the credential of a live connection.
@@ -30,7 +32,10 @@ pub async fn expire(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Con
         return Err(Error::NotFound("Connection"));
     }
     let seen = Observed {
-        guard: Guard { version: connection.version, fence: None },
+        guard: Guard {
+            version: connection.version,
+            fence: None,
+        },
         judgement: by_hand(),
         fresh: None,
         retry_after: None,
@@ -38,7 +43,9 @@ pub async fn expire(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Con
     };
     match record(app, tenant, id, &seen).await? {
         Recorded::Changed(_, connection) => Ok(*connection),
-        Recorded::Superseded => Err(Error::Conflict("the connection has changed meanwhile; look at it and try again".to_owned())),
+        Recorded::Superseded => Err(Error::Conflict(
+            "the connection has changed meanwhile; look at it and try again".to_owned(),
+        )),
     }
 }
 

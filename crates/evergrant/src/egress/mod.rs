@@ -65,8 +65,18 @@ impl Request {
 
 impl From<evergrant_oauth::HttpRequest> for Request {
     fn from(request: evergrant_oauth::HttpRequest) -> Self {
-        let headers = request.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Self { method: Method::POST, url: request.url, headers, body: Some(request.body), timeout: DEFAULT_TIMEOUT }
+        let headers = request
+            .headers
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        Self {
+            method: Method::POST,
+            url: request.url,
+            headers,
+            body: Some(request.body),
+            timeout: DEFAULT_TIMEOUT,
+        }
     }
 }
 
@@ -88,6 +98,19 @@ impl Reply {
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The body, if it is JSON.
+    #[must_use]
+    pub fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// What `retry-after` asks for, in seconds (RFC 9110, 10.2.3); its date form is not understood. At most a day.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds: u64 = self.header("retry-after")?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds.min(86_400)))
     }
 }
 

@@ -17,11 +17,19 @@ pub async fn check(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Outc
     if matches!(connection.status, ConnectionStatus::Disconnected { .. }) {
         return Err(Error::NotFound("Connection"));
     }
-    let application = app.catalog.get(&connection.slug).cloned().ok_or(Error::NotFound("Application"))?;
+    let application = app
+        .catalog
+        .get(&connection.slug)
+        .cloned()
+        .ok_or(Error::NotFound("Application"))?;
     let outlived = connection.schedule.expires_at.is_some_and(|end| end <= app.now());
     if connection.schedule.has_refresh_token && (connection.is_flagged() || outlived) {
         let outcome = refresh::renew(app, tenant, id, Why::Forced).await?;
-        return if outcome.did == Did::Renewed { again(app, tenant, &application, outcome).await } else { Ok(outcome) };
+        return if outcome.did == Did::Renewed {
+            again(app, tenant, &application, outcome).await
+        } else {
+            Ok(outcome)
+        };
     }
     if outlived {
         return refresh::renew(app, tenant, id, Why::Forced).await;
@@ -32,7 +40,11 @@ pub async fn check(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Outc
     let refused = judgement.verdict == Verdict::Reauth || judgement.reason == Some(Reason::AccessTokenExpired);
     if refused && connection.schedule.has_refresh_token {
         let outcome = refresh::renew(app, tenant, id, Why::Forced).await?;
-        return if outcome.did == Did::Renewed { again(app, tenant, &application, outcome).await } else { Ok(outcome) };
+        return if outcome.did == Did::Renewed {
+            again(app, tenant, &application, outcome).await
+        } else {
+            Ok(outcome)
+        };
     }
     settle(app, tenant, connection, (judgement, retry_after)).await
 }
@@ -60,18 +72,39 @@ async fn observe(
         Ok(Some(reply)) => Ok(reply),
         Err(error) => Err(error),
     };
-    let known = Circumstances { fresh_from_refresh, ..circumstances(connection, application, app.now()) };
+    let known = Circumstances {
+        fresh_from_refresh,
+        ..circumstances(connection, application, app.now())
+    };
     let judgement = judged(application, &credential, answer.as_ref().map_err(|error| *error), known);
     Ok(Some((judgement, answer.ok().and_then(|reply| reply.retry_after()))))
 }
 
-async fn settle(app: &App, tenant: &Tenant, connection: Connection, (judgement, retry_after): Seen) -> Result<Outcome, Error> {
-    let guard = Guard { version: connection.version, fence: None };
-    let seen = Observed { guard, judgement, fresh: None, retry_after, reply_lost: false };
+async fn settle(
+    app: &App,
+    tenant: &Tenant,
+    connection: Connection,
+    (judgement, retry_after): Seen,
+) -> Result<Outcome, Error> {
+    let guard = Guard {
+        version: connection.version,
+        fence: None,
+    };
+    let seen = Observed {
+        guard,
+        judgement,
+        fresh: None,
+        retry_after,
+        reply_lost: false,
+    };
     match connections::record(app, tenant, &connection.id, &seen).await? {
-        Recorded::Changed(_, connection) => Ok(Outcome { did: Did::Asked, connection: *connection }),
-        Recorded::Superseded => {
-            Ok(Outcome { did: Did::Superseded, connection: connections::find(app, tenant, &connection.id).await? })
-        }
+        Recorded::Changed(_, connection) => Ok(Outcome {
+            did: Did::Asked,
+            connection: *connection,
+        }),
+        Recorded::Superseded => Ok(Outcome {
+            did: Did::Superseded,
+            connection: connections::find(app, tenant, &connection.id).await?,
+        }),
     }
 }

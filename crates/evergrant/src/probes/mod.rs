@@ -18,7 +18,9 @@ use crate::verdict::{Auth, Circumstances, Judgement, Phase, judge};
 
 /// Asks with a credential; `None` where the application has no call that proves anything.
 pub async fn ask(app: &App, application: &Application, credential: &Credential) -> Result<Option<Reply>, Unreachable> {
-    let Some(request) = request(application, credential).ok().flatten() else { return Ok(None) };
+    let Some(request) = request(application, credential).ok().flatten() else {
+        return Ok(None);
+    };
     app.egress.send(request).await.map(Some)
 }
 
@@ -30,11 +32,19 @@ fn probe<'a>(application: &'a Application, credential: &Credential) -> Option<&'
 }
 
 fn request(application: &Application, credential: &Credential) -> Result<Option<Request>, Error> {
-    let Some(probe) = probe(application, credential) else { return Ok(None) };
+    let Some(probe) = probe(application, credential) else {
+        return Ok(None);
+    };
     let access = Access::of(application, credential)?;
-    let method = if probe.method == "POST" { Method::POST } else { Method::GET };
+    let method = if probe.method == "POST" {
+        Method::POST
+    } else {
+        Method::GET
+    };
     let mut request = Request::new(method, access.url(&probe.url)?);
-    request.headers.push(("accept".to_owned(), Secret::from("application/json".to_owned())));
+    request
+        .headers
+        .push(("accept".to_owned(), Secret::from("application/json".to_owned())));
     if let Some(body) = &probe.body {
         request = request.header("content-type", Secret::from("application/json".to_owned()));
         request.body = Some(Secret::from(body.to_string()));
@@ -54,14 +64,20 @@ pub(crate) fn judged(
         Credential::OAuth2(_) => Auth::OAuth2,
         Credential::Keys(_) => Auth::ApiKey,
     };
-    let judgement = judge(&observation(auth, Phase::Probe, answer, circumstances), &application.rules);
+    let judgement = judge(
+        &observation(auth, Phase::Probe, answer, circumstances),
+        &application.rules,
+    );
     let as_expected = probe(application, credential).is_none_or(|probe| met(probe, answer));
     if judgement.verdict == Verdict::Ok && !as_expected {
         return Judgement {
             verdict: Verdict::Transient,
             reason: Some(crate::reason::Reason::ProviderOutage),
             confidence: crate::reason::Confidence::Inferred,
-            evidence: crate::verdict::Evidence { rule: "probe.unexpected".to_owned(), ..judgement.evidence },
+            evidence: crate::verdict::Evidence {
+                rule: "probe.unexpected".to_owned(),
+                ..judgement.evidence
+            },
         };
     }
     judgement
@@ -72,15 +88,27 @@ fn met(probe: &Probe, answer: Result<&Reply, Unreachable>) -> bool {
         return true;
     }
     let body = answer.ok().and_then(Reply::json).unwrap_or_default();
-    probe.expect.iter().all(|(pointer, wanted)| body.pointer(pointer) == Some(wanted))
+    probe
+        .expect
+        .iter()
+        .all(|(pointer, wanted)| body.pointer(pointer) == Some(wanted))
 }
 
 /// Proves a credential before it is stored, and returns the answer's JSON. Where the application has no probe there is
 /// nothing to prove it with.
-pub async fn prove(app: &App, application: &Application, credential: &Credential) -> Result<Option<serde_json::Value>, Error> {
-    let Some(request) = request(application, credential)? else { return Ok(None) };
+pub async fn prove(
+    app: &App,
+    application: &Application,
+    credential: &Credential,
+) -> Result<Option<serde_json::Value>, Error> {
+    let Some(request) = request(application, credential)? else {
+        return Ok(None);
+    };
     let answer = app.egress.send(request).await;
-    let known = Circumstances { has_refresh_token: Some(false), ..Circumstances::default() };
+    let known = Circumstances {
+        has_refresh_token: Some(false),
+        ..Circumstances::default()
+    };
     let judgement = judged(application, credential, answer.as_ref().map_err(|error| *error), known);
     let status = judgement.evidence.status;
     match judgement.verdict {

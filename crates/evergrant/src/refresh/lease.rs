@@ -31,7 +31,12 @@ const CLAIM: &str = concat!(
 ///
 /// An intent that is still there belongs to a worker that died with a request perhaps under way: its reply is lost, and that
 /// is recorded in the same statement. A flagged connection can be claimed too: that is how it heals.
-pub async fn claim(conn: &mut AnyConnection, tenant: &TenantId, id: &ConnectionId, now: Timestamp) -> Result<Option<Lease>, Error> {
+pub async fn claim(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &ConnectionId,
+    now: Timestamp,
+) -> Result<Option<Lease>, Error> {
     let row = sqlx::query(CLAIM)
         .bind(now.after(LEASE).as_millis())
         .bind(now.as_millis())
@@ -39,23 +44,41 @@ pub async fn claim(conn: &mut AnyConnection, tenant: &TenantId, id: &ConnectionI
         .bind(id.as_str())
         .fetch_optional(conn)
         .await?;
-    Ok(row.as_ref().map(connection).transpose()?.map(|connection| Lease { connection }))
+    Ok(row
+        .as_ref()
+        .map(connection)
+        .transpose()?
+        .map(|connection| Lease { connection }))
 }
 
-const RELEASE: &str = "UPDATE connections SET lease_until = NULL, sent_at = NULL WHERE tenant = $1 AND id = $2 AND fence = $3";
+const RELEASE: &str =
+    "UPDATE connections SET lease_until = NULL, sent_at = NULL WHERE tenant = $1 AND id = $2 AND fence = $3";
 
 /// Gives a lease back with which nothing was sent.
 pub async fn release(conn: &mut AnyConnection, lease: &Lease) -> Result<(), Error> {
     let c = &lease.connection;
-    sqlx::query(RELEASE).bind(c.tenant.as_str()).bind(c.id.as_str()).bind(c.fence).execute(conn).await?;
+    sqlx::query(RELEASE)
+        .bind(c.tenant.as_str())
+        .bind(c.id.as_str())
+        .bind(c.fence)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
 const HELD_UNTIL: &str = "SELECT lease_until FROM connections WHERE tenant = $1 AND id = $2";
 
 /// Until when a lease is held, if one is.
-pub async fn held_until(conn: &mut AnyConnection, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Timestamp>, Error> {
-    let row = sqlx::query(HELD_UNTIL).bind(tenant.as_str()).bind(id.as_str()).fetch_optional(conn).await?;
+pub async fn held_until(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &ConnectionId,
+) -> Result<Option<Timestamp>, Error> {
+    let row = sqlx::query(HELD_UNTIL)
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .fetch_optional(conn)
+        .await?;
     let until: Option<Option<i64>> = row.map(|row| row.try_get(0)).transpose()?;
     Ok(until.flatten().map(Timestamp::from_millis))
 }

@@ -39,7 +39,11 @@ pub fn plan(c: &Connection, why: Why, now: Timestamp) -> Plan {
     let due = c.schedule.due_at.is_some_and(|due| due <= now);
     let ended = c.schedule.expires_at.is_some_and(|end| end <= now);
     if c.auth_type == AuthType::Keybased {
-        return if due || why == Why::Forced { Plan::Ask } else { Plan::UseAsIs };
+        return if due || why == Why::Forced {
+            Plan::Ask
+        } else {
+            Plan::UseAsIs
+        };
     }
     if !c.schedule.has_refresh_token {
         return match why {
@@ -55,7 +59,9 @@ pub fn plan(c: &Connection, why: Why, now: Timestamp) -> Plan {
         Why::Use { need } => {
             let life = |end: Timestamp| end.since(c.schedule.issued_at.unwrap_or(now));
             // Never more than the token's life allows, or every use would renew.
-            c.schedule.expires_at.is_some_and(|end| end <= now.after(need.min(life(end) / 2).max(ahead(life(end)) / 2)))
+            c.schedule
+                .expires_at
+                .is_some_and(|end| end <= now.after(need.min(life(end) / 2).max(ahead(life(end)) / 2)))
         }
     };
     if wanted { Plan::Renew } else { Plan::UseAsIs }

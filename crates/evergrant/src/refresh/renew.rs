@@ -10,7 +10,9 @@ use crate::app::App;
 use crate::authorize::{Inputs, shape};
 use crate::catalog::Application;
 use crate::clients::{self, OAuthClient, Purpose};
-use crate::connections::{self, Connection, Credential, Fresh, Guard, Observed, Recorded, Tokens, circumstances, observation};
+use crate::connections::{
+    self, Connection, Credential, Fresh, Guard, Observed, Recorded, Tokens, circumstances, observation,
+};
 use crate::egress::{Reply, Unreachable};
 use crate::error::Error;
 use crate::ids::ConnectionId;
@@ -61,7 +63,11 @@ pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> R
     let claimed = lease::claim(&mut tx, &tenant.id, id, app.now()).await?;
     tx.commit().await?;
     let Some(lease) = claimed else {
-        return if why == Why::Due { as_it_is(app, tenant, id, Did::Waited).await } else { wait(app, tenant, id).await };
+        return if why == Why::Due {
+            as_it_is(app, tenant, id, Did::Waited).await
+        } else {
+            wait(app, tenant, id).await
+        };
     };
     let decided = plan(&lease.connection, why, app.now());
     let done = match decided {
@@ -70,7 +76,10 @@ pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> R
         Plan::Reauthorize => settle(app, tenant, &lease, ended(&lease.connection, app)).await,
         Plan::UseAsIs => {
             give_back(app, &lease).await?;
-            return Ok(Outcome { did: Did::NotNeeded, connection: lease.connection });
+            return Ok(Outcome {
+                did: Did::NotNeeded,
+                connection: lease.connection,
+            });
         }
     };
     if done.is_err() {
@@ -87,7 +96,10 @@ async fn give_back(app: &App, lease: &Lease) -> Result<(), Error> {
 }
 
 async fn as_it_is(app: &App, tenant: &Tenant, id: &ConnectionId, did: Did) -> Result<Outcome, Error> {
-    Ok(Outcome { did, connection: connections::find(app, tenant, id).await? })
+    Ok(Outcome {
+        did,
+        connection: connections::find(app, tenant, id).await?,
+    })
 }
 
 /// Waits for the outcome of somebody else's renewal.
@@ -124,7 +136,11 @@ async fn attempt(app: &App, tenant: &Tenant, lease: &Lease) -> Result<Outcome, E
     let seen = read(app, (held, &application), tokens, (&answer, &sent))?;
     app.steps.at(Step::RefreshReplied).await;
     let renewed = seen.fresh.is_some();
-    let outcome = if renewed { store_whatever_happens(app, tenant, held, &seen).await } else { settle(app, tenant, lease, seen).await }?;
+    let outcome = if renewed {
+        store_whatever_happens(app, tenant, held, &seen).await
+    } else {
+        settle(app, tenant, lease, seen).await
+    }?;
     app.steps.at(Step::RefreshCommitted).await;
     Ok(outcome)
 }
@@ -132,14 +148,23 @@ async fn attempt(app: &App, tenant: &Tenant, lease: &Lease) -> Result<Outcome, E
 type Prepared = (std::sync::Arc<Application>, evergrant_oauth::HttpRequest, Tokens);
 
 async fn prepare(app: &App, tenant: &Tenant, held: &Connection) -> Result<Prepared, Error> {
-    let application = app.catalog.get(&held.slug).cloned().ok_or(Error::NotFound("Application"))?;
+    let application = app
+        .catalog
+        .get(&held.slug)
+        .cloned()
+        .ok_or(Error::NotFound("Application"))?;
     let Credential::OAuth2(tokens) = connections::open_credential(app, tenant, held).await? else {
         return Err(Error::Internal("a key where a grant was expected"));
     };
-    let refresh_token = tokens.refresh_token.clone().ok_or(Error::Internal("no refresh token where one was expected"))?;
+    let refresh_token = tokens
+        .refresh_token
+        .clone()
+        .ok_or(Error::Internal("no refresh token where one was expected"))?;
     let client = clients::get(app, tenant, &held.slug).await?;
     let purpose = (&*application, &tokens.inputs, Purpose::Refresh);
-    let endpoint = clients::endpoint(app, tenant, &client, purpose).await?.ok_or(Error::Internal("no token endpoint"))?;
+    let endpoint = clients::endpoint(app, tenant, &client, purpose)
+        .await?
+        .ok_or(Error::Internal("no token endpoint"))?;
     let request = endpoint.refresh(&refresh_token, None);
     Ok((application, request, tokens))
 }
@@ -153,8 +178,16 @@ fn read(
 ) -> Result<Observed, Error> {
     let now = app.now();
     let known = circumstances(held, application, now);
-    let guard = Guard { version: held.version, fence: Some(held.fence) };
-    let seen = observation(Auth::OAuth2, Phase::Refresh, answer.as_ref().map_err(|error| *error), known);
+    let guard = Guard {
+        version: held.version,
+        fence: Some(held.fence),
+    };
+    let seen = observation(
+        Auth::OAuth2,
+        Phase::Refresh,
+        answer.as_ref().map_err(|error| *error),
+        known,
+    );
     let set = match answer {
         Ok(answer) => reply::read(answer.status, &answer.body, &shape(application)?, sent).ok(),
         Err(_) => None,
@@ -163,7 +196,13 @@ fn read(
         let fresh = Fresh::renewed(set, tokens, &held.schedule, (&application.lifetimes, now));
         let judgement = works("refresh.renewed", seen.status);
         let guard = Guard { fence: None, ..guard };
-        return Ok(Observed { guard, judgement, fresh: Some(fresh), retry_after: None, reply_lost: false });
+        return Ok(Observed {
+            guard,
+            judgement,
+            fresh: Some(fresh),
+            retry_after: None,
+            reply_lost: false,
+        });
     }
     let mut judgement = judge(&seen, &application.rules);
     if judgement.verdict == Verdict::Ok {
@@ -172,15 +211,27 @@ fn read(
             verdict: Verdict::Transient,
             reason: Some(Reason::ProviderOutage),
             confidence: Confidence::Inferred,
-            evidence: Evidence { rule: "refresh.no_tokens".to_owned(), ..judgement.evidence },
+            evidence: Evidence {
+                rule: "refresh.no_tokens".to_owned(),
+                ..judgement.evidence
+            },
         };
     }
     let reply_lost = match answer {
-        Ok(answer) => answer.status >= 500 || (200..300).contains(&answer.status) && judgement.evidence.rule == "refresh.no_tokens",
+        Ok(answer) => {
+            answer.status >= 500
+                || (200..300).contains(&answer.status) && judgement.evidence.rule == "refresh.no_tokens"
+        }
         Err(error) => error.may_have_arrived(),
     };
     let retry_after = answer.as_ref().ok().and_then(Reply::retry_after);
-    Ok(Observed { guard, judgement, fresh: None, retry_after, reply_lost })
+    Ok(Observed {
+        guard,
+        judgement,
+        fresh: None,
+        retry_after,
+        reply_lost,
+    })
 }
 
 fn works(rule: &str, status: u16) -> Judgement {
@@ -188,12 +239,21 @@ fn works(rule: &str, status: u16) -> Judgement {
         verdict: Verdict::Ok,
         reason: None,
         confidence: Confidence::Stated,
-        evidence: Evidence { rule: rule.to_owned(), words: String::new(), status },
+        evidence: Evidence {
+            rule: rule.to_owned(),
+            words: String::new(),
+            status,
+        },
     }
 }
 
 /// Stores a rotated token. The old one is dead, so this is tried again before anything else.
-async fn store_whatever_happens(app: &App, tenant: &Tenant, held: &Connection, seen: &Observed) -> Result<Outcome, Error> {
+async fn store_whatever_happens(
+    app: &App,
+    tenant: &Tenant,
+    held: &Connection,
+    seen: &Observed,
+) -> Result<Outcome, Error> {
     let mut pause = Duration::from_millis(50);
     for tries_left in (0..STORE_TRIES).rev() {
         match connections::record(app, tenant, &held.id, seen).await {
@@ -211,14 +271,26 @@ async fn store_whatever_happens(app: &App, tenant: &Tenant, held: &Connection, s
 
 /// Records what is no success. If the version has moved, another credential has been stored meanwhile: nothing is changed.
 async fn settle(app: &App, tenant: &Tenant, lease: &Lease, seen: Observed) -> Result<Outcome, Error> {
-    let did = if seen.judgement.verdict == Verdict::Ok { Did::Asked } else { Did::Failed };
+    let did = if seen.judgement.verdict == Verdict::Ok {
+        Did::Asked
+    } else {
+        Did::Failed
+    };
     let recorded = connections::record(app, tenant, &lease.connection.id, &seen).await?;
     finished(app, tenant, &lease.connection, (recorded, did)).await
 }
 
-async fn finished(app: &App, tenant: &Tenant, held: &Connection, (recorded, did): (Recorded, Did)) -> Result<Outcome, Error> {
+async fn finished(
+    app: &App,
+    tenant: &Tenant,
+    held: &Connection,
+    (recorded, did): (Recorded, Did),
+) -> Result<Outcome, Error> {
     match recorded {
-        Recorded::Changed(_, connection) => Ok(Outcome { did, connection: *connection }),
+        Recorded::Changed(_, connection) => Ok(Outcome {
+            did,
+            connection: *connection,
+        }),
         Recorded::Superseded => as_it_is(app, tenant, &held.id, Did::Superseded).await,
     }
 }
@@ -227,7 +299,11 @@ async fn finished(app: &App, tenant: &Tenant, held: &Connection, (recorded, did)
 async fn ask(app: &App, tenant: &Tenant, lease: &Lease) -> Result<Outcome, Error> {
     let held = &lease.connection;
     let opened = async {
-        let application = app.catalog.get(&held.slug).cloned().ok_or(Error::NotFound("Application"))?;
+        let application = app
+            .catalog
+            .get(&held.slug)
+            .cloned()
+            .ok_or(Error::NotFound("Application"))?;
         Ok::<_, Error>((application, connections::open_credential(app, tenant, held).await?))
     };
     let (application, credential) = match opened.await {
@@ -240,31 +316,66 @@ async fn ask(app: &App, tenant: &Tenant, lease: &Lease) -> Result<Outcome, Error
     let answer = match probes::ask(app, &application, &credential).await {
         Ok(None) => {
             give_back(app, lease).await?;
-            return Ok(Outcome { did: Did::Unverified, connection: held.clone() });
+            return Ok(Outcome {
+                did: Did::Unverified,
+                connection: held.clone(),
+            });
         }
         Ok(Some(reply)) => Ok(reply),
         Err(error) => Err(error),
     };
     let known: Circumstances = circumstances(held, &application, app.now());
-    let judgement = probes::judged(&application, &credential, answer.as_ref().map_err(|error| *error), known);
-    let guard = Guard { version: held.version, fence: Some(held.fence) };
+    let judgement = probes::judged(
+        &application,
+        &credential,
+        answer.as_ref().map_err(|error| *error),
+        known,
+    );
+    let guard = Guard {
+        version: held.version,
+        fence: Some(held.fence),
+    };
     let retry_after = answer.ok().as_ref().and_then(Reply::retry_after);
-    let seen = Observed { guard, judgement, fresh: None, retry_after, reply_lost: false };
+    let seen = Observed {
+        guard,
+        judgement,
+        fresh: None,
+        retry_after,
+        reply_lost: false,
+    };
     let outcome = settle(app, tenant, lease, seen).await?;
-    Ok(Outcome { did: if outcome.did == Did::Failed { Did::Asked } else { outcome.did }, ..outcome })
+    Ok(Outcome {
+        did: if outcome.did == Did::Failed {
+            Did::Asked
+        } else {
+            outcome.did
+        },
+        ..outcome
+    })
 }
 
 /// The access token has ended and there is nothing to refresh it with: the clock says so, nobody else.
 fn ended(held: &Connection, app: &App) -> Observed {
-    let words = held.schedule.expires_at.map(|end| format!("the access token ended at {}", end.iso())).unwrap_or_default();
+    let words = held
+        .schedule
+        .expires_at
+        .map(|end| format!("the access token ended at {}", end.iso()))
+        .unwrap_or_default();
     tracing::debug!(connection = %held.id, now = app.now().as_millis(), "past its end");
     Observed {
-        guard: Guard { version: held.version, fence: Some(held.fence) },
+        guard: Guard {
+            version: held.version,
+            fence: Some(held.fence),
+        },
         judgement: Judgement {
             verdict: Verdict::Reauth,
             reason: Some(Reason::AccessTokenExpired),
             confidence: Confidence::Stated,
-            evidence: Evidence { rule: "plan.access_token_ended".to_owned(), words, status: 0 },
+            evidence: Evidence {
+                rule: "plan.access_token_ended".to_owned(),
+                words,
+                status: 0,
+            },
         },
         fresh: None,
         retry_after: None,
@@ -280,17 +391,31 @@ pub async fn exchange_once(
     refresh_token: &Secret,
 ) -> Result<TokenSet, Error> {
     let purpose = (application, inputs, Purpose::Refresh);
-    let endpoint = clients::endpoint(app, tenant, client, purpose).await?.ok_or(Error::Internal("no token endpoint"))?;
+    let endpoint = clients::endpoint(app, tenant, client, purpose)
+        .await?
+        .ok_or(Error::Internal("no token endpoint"))?;
     let request = endpoint.refresh(refresh_token, None);
     let sent = request.sent.clone();
-    let answer = app.egress.send(request.into()).await.map_err(|_| Error::ProviderUnavailable { retry_after: None })?;
+    let answer = app
+        .egress
+        .send(request.into())
+        .await
+        .map_err(|_| Error::ProviderUnavailable { retry_after: None })?;
     if let Ok(set) = reply::read(answer.status, &answer.body, &shape(application)?, &sent) {
         return Ok(set);
     }
-    let known = Circumstances { has_refresh_token: Some(true), ..Circumstances::default() };
-    let judgement = judge(&observation(Auth::OAuth2, Phase::Refresh, Ok(&answer), known), &application.rules);
+    let known = Circumstances {
+        has_refresh_token: Some(true),
+        ..Circumstances::default()
+    };
+    let judgement = judge(
+        &observation(Auth::OAuth2, Phase::Refresh, Ok(&answer), known),
+        &application.rules,
+    );
     match judgement.verdict {
-        Verdict::Transient | Verdict::Ok => Err(Error::ProviderUnavailable { retry_after: answer.retry_after() }),
+        Verdict::Transient | Verdict::Ok => Err(Error::ProviderUnavailable {
+            retry_after: answer.retry_after(),
+        }),
         _ => Err(Error::CredentialsRefused(probes::refusal(application, &judgement))),
     }
 }
