@@ -1,0 +1,64 @@
+// The operator's own applications for these tests, written into a folder that EVERGRANT_CATALOG_DIR names. Addresses
+// differ from run to run, so the files are made, not kept.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** @param {string} origin where oidc-provider listens */
+const oidcLab = (origin) => `# oidc-provider, as an operator would describe it.
+slug = "oidc-lab"
+name = "OIDC Lab"
+description = "A certified OAuth server, for tests"
+tags = ["Test"]
+
+[oauth2]
+authorize_url = "${origin}/auth"
+token_url = "${origin}/token"
+revoke_url = "${origin}/token/revocation"
+scopes = ["openid", "offline_access"]
+token_auth = "basic"
+issuer = "${origin}"
+
+[oauth2.authorize_params]
+prompt = "consent" # without it the server ignores offline_access
+
+[api]
+base_url = "${origin}"
+
+[probe]
+path = "/me"
+`;
+
+/** @param {string} origin where the keyed API listens */
+const keyedLab = (origin) => `# A key-based API, as an operator would describe it.
+slug = "keyed-lab"
+name = "Keyed Lab"
+description = "An API that gives out keys, for tests"
+tags = ["Test"]
+
+[[keybased.fields]]
+name = "api_key"
+label = "API key"
+type = "password"
+required = true
+placeholder = "Key"
+
+[api]
+base_url = "${origin}"
+
+[api.headers]
+authorization = "Bearer {api_key}"
+
+[probe]
+path = "/v1/me"
+`;
+
+/**
+ * Writes the files.
+ * @param {string} folder
+ * @param {{ oidc: string, keyed: string }} origins
+ */
+export async function writeCatalog(folder, { oidc, keyed }) {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'oidc-lab.toml'), oidcLab(oidc));
+  await writeFile(join(folder, 'keyed-lab.toml'), keyedLab(keyed));
+}

@@ -1,0 +1,30 @@
+// A third party that gives out API keys: `GET /v1/me` says whose key it is, or 401.
+import { listen, sendJson } from './net.mjs';
+
+/** Starts it. Keys are good until revoked. */
+export async function startKeyed() {
+  /** @type {Map<string, string>} key to owner */
+  const keys = new Map();
+  const counts = { accepted: 0, refused: 0 };
+  const { origin, authority, close } = await listen((request, response) => {
+    const [, key = ''] = /^Bearer (.+)$/.exec(request.headers.authorization ?? '') ?? [];
+    const owner = keys.get(key);
+    if (owner === undefined) {
+      counts.refused += 1;
+      return sendJson(response, 401, { error: 'invalid_api_key', message: 'This API key is not valid.' });
+    }
+    counts.accepted += 1;
+    if (request.url !== '/v1/me') return sendJson(response, 404, { error: 'not_found' });
+    return sendJson(response, 200, { id: owner, email: `${owner}@keyed.test` });
+  });
+  return {
+    origin,
+    authority,
+    close,
+    counts,
+    /** @param {string} key @param {string} owner */
+    issue: (key, owner) => keys.set(key, owner),
+    /** @param {string} key */
+    revoke: (key) => keys.delete(key),
+  };
+}
