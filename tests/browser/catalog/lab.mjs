@@ -10,22 +10,20 @@ name = "OIDC Lab"
 description = "A certified OAuth server, for tests"
 tags = ["Test"]
 
-[oauth2]
-authorize_url = "${origin}/auth"
-token_url = "${origin}/token"
-revoke_url = "${origin}/token/revocation"
-scopes = ["openid", "offline_access"]
-token_auth = "basic"
-issuer = "${origin}"
-
-[oauth2.authorize_params]
-prompt = "consent" # without it the server ignores offline_access
-
 [api]
 base_url = "${origin}"
 
-[probe]
-path = "/me"
+[oauth2]
+authorization_url = "${origin}/auth"
+token_url = "${origin}/token"
+revocation_url = "${origin}/token/revocation"
+issuer = "${origin}"
+scopes = ["openid", "offline_access"]
+client_authentication = "basic"
+authorization_params = { prompt = "consent" } # without it the server ignores offline_access
+placement = [{ kind = "bearer" }]
+probe = { url = "/me" }
+identity = { from = "probe", id = "/sub" }
 `;
 
 /** @param {string} origin where the keyed API listens */
@@ -35,21 +33,14 @@ name = "Keyed Lab"
 description = "An API that gives out keys, for tests"
 tags = ["Test"]
 
-[[keybased.fields]]
-name = "api_key"
-label = "API key"
-type = "password"
-required = true
-placeholder = "Key"
-
 [api]
 base_url = "${origin}"
 
-[api.headers]
-authorization = "Bearer {api_key}"
-
-[probe]
-path = "/v1/me"
+[keybased]
+inputs = [{ name = "api_key", label = "API key", type = "password", required = true, placeholder = "Key" }]
+placement = [{ kind = "bearer", token = "{api_key}" }]
+probe = { url = "/v1/me" }
+identity = { from = "probe", id = "/id" }
 `;
 
 /**
