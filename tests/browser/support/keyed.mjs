@@ -5,9 +5,12 @@ import { listen, sendJson } from './net.mjs';
 export async function startKeyed() {
   /** @type {Map<string, string>} key to owner */
   const keys = new Map();
+  /** Every key that was issued or tried. @type {Set<string>} */
+  const seen = new Set();
   const counts = { accepted: 0, refused: 0 };
   const { origin, authority, close } = await listen((request, response) => {
     const [, key = ''] = /^Bearer (.+)$/.exec(request.headers.authorization ?? '') ?? [];
+    if (key) seen.add(key);
     const owner = keys.get(key);
     if (owner === undefined) {
       counts.refused += 1;
@@ -22,6 +25,8 @@ export async function startKeyed() {
     authority,
     close,
     counts,
+    /** What must never be seen in a log. */
+    secrets: () => [...seen],
     /** @param {string} key @param {string} owner */
     issue: (key, owner) => keys.set(key, owner),
     /** @param {string} key */

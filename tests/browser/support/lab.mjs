@@ -90,6 +90,7 @@ export class Lab {
 
   async close() {
     try {
+      for (const secret of [...this.oidc.secrets(), ...this.keyed.secrets()]) this.running?.secrets.add(secret);
       await this.running?.stop();
     } finally {
       await Promise.all([this.oidc, this.keyed, this.receiver, this.page].map(({ close }) => close()));

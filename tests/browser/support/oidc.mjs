@@ -13,9 +13,12 @@ class Storage {
   /** @type {Map<string, Entry>} */
   entries = new Map();
 
+  /** Every code and token ever issued, for the search for secrets in logs. @type {Set<string>} */
+  issued = new Set();
+
   /** The adapter interface of oidc-provider. @param {string} model */
   adapter(model) {
-    const { entries } = this;
+    const { entries, issued } = this;
     /** @param {string} id */
     const key = (id) => `${model}:${id}`;
     /** @param {string} id */
@@ -30,6 +33,7 @@ class Storage {
       findByUserCode: async () => undefined,
       /** @param {string} id @param {any} payload @param {number} [expiresIn] seconds */
       async upsert(id, payload, expiresIn) {
+        if (['AccessToken', 'AuthorizationCode', 'RefreshToken'].includes(model)) issued.add(id);
         entries.set(key(id), { payload, expiresAt: expiresIn ? Date.now() + expiresIn * 1000 : Infinity });
       },
       /** @param {string} id */
@@ -147,6 +151,8 @@ export async function startProvider({ accessTtl = 3600 } = {}) {
     authority,
     close,
     counts,
+    /** What must never be seen in a log: the client's secret, and every code and token there was. */
+    secrets: () => [CLIENT.secret, ...storage.issued],
     /** @param {string} callback the exact redirect URI @param {'client_secret_basic' | 'client_secret_post'} [method] */
     async registerClient(callback, method = 'client_secret_basic') {
       registration = {
@@ -209,7 +215,9 @@ export async function consent(page, account) {
  */
 export async function deny(page, account) {
   await reachConsent(page, account);
-  await page.getByRole('link', { name: 'Cancel' }).click();
+  await page.getByRole('link', { name: 'Cancel' }).click().catch((error) => {
+    if (!page.isClosed()) throw error; // the page it leads to may close its window before the click has settled
+  });
 }
 
 /** @param {import('playwright-core').Page} page @param {string} account */
