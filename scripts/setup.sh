@@ -19,6 +19,10 @@ need() { # PROGRAM WHY: a tool this script does not install
 want_basics() {
   need cargo "Install Rust (the version is in Cargo.toml, rust-version)."
   need python3 "Install Python 3.11 or later."
+  if ! python3 -c 'import tomllib' 2>/dev/null; then
+    echo "setup: $(python3 --version) is too old; 3.11 or later is needed." >&2
+    exit 69
+  fi
   command -v cc >/dev/null || missing+=(gcc libc6-dev)
 }
 
@@ -48,6 +52,10 @@ want_venv() {
 
 install_packages() {
   ((${#missing[@]} > 0)) || return 0
+  if ! command -v apt-get >/dev/null; then
+    echo "setup: no apt-get here. Install these Debian packages or what matches them: ${missing[*]}" >&2
+    exit 69
+  fi
   local -a root=()
   if ((EUID != 0)); then
     if ! command -v sudo >/dev/null; then
@@ -55,10 +63,6 @@ install_packages() {
       exit 77
     fi
     root=(sudo)
-  fi
-  if ! command -v apt-get >/dev/null; then
-    echo "setup: no apt-get here. Install these Debian packages or what matches them: ${missing[*]}" >&2
-    exit 69
   fi
   echo "setup: installing ${missing[*]} (Debian packages)"
   local log

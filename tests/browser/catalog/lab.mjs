@@ -13,6 +13,9 @@ tags = ["Test"]
 [api]
 base_url = "${origin}"
 
+[lifetimes]
+rotation = "always"
+
 [oauth2]
 authorization_url = "${origin}/auth"
 token_url = "${origin}/token"
@@ -37,7 +40,7 @@ tags = ["Test"]
 base_url = "${origin}"
 
 [keybased]
-inputs = [{ name = "api_key", label = "API key", type = "password", required = true, placeholder = "Key" }]
+input = [{ name = "api_key", label = "API key", type = "password", required = true, placeholder = "Key" }]
 placement = [{ kind = "bearer", token = "{api_key}" }]
 probe = { url = "/v1/me" }
 identity = { from = "probe", id = "/id" }
