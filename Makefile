@@ -47,7 +47,7 @@ doc: ## Build the Rust documentation, private items too, warnings refused
 test-rust: ## Rust tests on SQLite and on a throw-away PostgreSQL
 	@bash scripts/setup.sh postgres
 ifdef NEXTEST
-	bash scripts/with-postgres.sh cargo nextest run --locked --workspace --no-fail-fast
+	bash scripts/with-postgres.sh cargo nextest run --locked --workspace
 	cargo test --locked --workspace --doc --quiet
 else
 	bash scripts/with-postgres.sh cargo test --locked --workspace

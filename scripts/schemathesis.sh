@@ -5,6 +5,7 @@
 # The seed is fixed and no example database is kept, so every run sends the same requests. The server is a fresh one on
 # loopback with SQLite in a temporary folder, and may reach nothing: EVERGRANT_EGRESS_ALLOW stays empty.
 #   SCHEMATHESIS_SEED, SCHEMATHESIS_EXAMPLES   another seed, more cases per operation
+#   SCHEMATHESIS_SECONDS                       when it is ended as hanging (exit code 124), default 600
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -72,7 +73,7 @@ PYTHON
 )
 
 cd .test # it leaves a folder behind, from which `st replay` repeats what failed
-venv/bin/schemathesis run "$origin/openapi.json" \
+timeout --foreground "${SCHEMATHESIS_SECONDS:-600}" venv/bin/schemathesis run "$origin/openapi.json" \
   --url "$origin" \
   --header "x-api-key: $key" \
   --header "linked_account_id: schemathesis" \
