@@ -99,6 +99,20 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       assert.deepEqual(told(bob.account), [1, 0, 0]);
     });
 
+    test('checks at once from several processes use each refresh token once', async () => {
+      const judy = await customer('judy');
+      await connectByConsent(judy);
+      const id = await lab.evergrant.connectionId(judy.account, OAUTH_APP);
+      const { refreshes } = lab.oidc.counts;
+      lab.oidc.expireAccessTokens(judy.account); // before Evergrant expects it: each check meets a 401 first
+      await Promise.all(Array.from({ length: 4 }, () => lab.evergrant.check(id)));
+      assert.deepEqual(health(await judy.product.getApp(OAUTH_APP)), HEALTHY);
+      assert(lab.oidc.counts.refreshes > refreshes, 'the token was renewed');
+      assert.equal(lab.oidc.counts.replays, 0, 'no refresh token was used twice');
+      assert.equal(lab.oidc.liveRefreshTokens(judy.account), 1);
+      assert.deepEqual(told(judy.account).slice(1), [0, 0]);
+    });
+
     test('a client secret changed at the provider is the team\'s trouble, not the customer\'s', async () => {
       const ivan = await customer('ivan');
       await connectByConsent(ivan);
@@ -216,12 +230,24 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       const stranger = await product.fetchJson(base, { authorization: 'Bearer not-a-token' });
       assert.equal(stranger.status, 401);
       assert.equal(stranger.body.message, 'Invalid token');
+      // Some teams call with the API key straight from a page; and newer clients send three headers more.
+      const listed = await product.fetchJson(`${lab.evergrant.origin}/api/v2/public/application`, {
+        'x-api-key': lab.evergrant.key,
+        'content-type': 'application/json',
+        linked_account_id: heidi.account,
+        slug: KEYED_APP,
+        sync_execution: 'true',
+        config_id: 'any',
+      });
+      assert.equal(listed.status, 200);
+      assert(Array.isArray(listed.body));
 
       for (const path of [
         `/api/v2/f-sdk/application/${KEYED_APP}`,
         `/api/v2/app/${KEYED_APP}/save`,
         `/api/v1/linked-acc/integration/${KEYED_APP}`,
         '/api/v2/f-sdk/application/no-such-application',
+        '/api/v2/public/application',
       ]) {
         const seen = await eventually(`a preflight of ${path}`, async () => product.preflights.find((preflight) => preflight.path === path));
         assert(seen.status === 200 || seen.status === 204, `the preflight of ${path} answered ${seen.status}`);

@@ -33,7 +33,7 @@ try {
     return (await fetch(`http://${listen}/readyz`).catch(() => undefined))?.ok || undefined;
   }, 30_000);
   const addresses = await eventually('an address in what the demo prints', async () => {
-    const found = new Set(printed.match(/http:\/\/(?:127\.0\.0\.1|localhost):\d+[^\s"'<>)]*/g));
+    const found = new Set(printed.match(/http:\/\/(?:127\.0\.0\.1|localhost):\d+[^\s"'<>)]*(?<![.,;:])/g));
     return found.size > 0 ? [...found] : undefined;
   });
   await mkdir(target, { recursive: true });
