@@ -105,7 +105,12 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       const id = await lab.evergrant.connectionId(judy.account, OAUTH_APP);
       const { refreshes } = lab.oidc.counts;
       lab.oidc.expireAccessTokens(judy.account); // before Evergrant expects it: each check meets a 401 first
-      await Promise.all(Array.from({ length: 4 }, () => lab.evergrant.check(id)));
+      lab.oidc.setTokenDelay(500); // so that they overlap for certain
+      try {
+        await Promise.all(Array.from({ length: 4 }, () => lab.evergrant.check(id)));
+      } finally {
+        lab.oidc.setTokenDelay(0);
+      }
       assert.deepEqual(health(await judy.product.getApp(OAUTH_APP)), HEALTHY);
       assert(lab.oidc.counts.refreshes > refreshes, 'the token was renewed');
       assert.equal(lab.oidc.counts.replays, 0, 'no refresh token was used twice');

@@ -117,7 +117,7 @@ async function quietly(/** @type {() => Promise<any>} */ make) {
 export async function startProvider({ accessTtl = 3600 } = {}) {
   const storage = new Storage();
   const clients = storage.adapter('Client');
-  const state = { disabled: new Set(), accessTtl, down: false };
+  const state = { disabled: new Set(), accessTtl, down: false, tokenDelay: 0 };
   const counts = { exchanges: 0, refreshes: 0, refusedRefreshes: 0, replays: 0, userinfo: 0 };
 
   const { server, origin, authority, close } = await listen();
@@ -139,7 +139,8 @@ export async function startProvider({ accessTtl = 3600 } = {}) {
   server.on('request', (request, response) => {
     if (state.down) return void sendJson(response, 503, { error: 'temporarily_unavailable' });
     if (request.url?.startsWith('/me')) counts.userinfo += 1;
-    handle(request, response);
+    if (request.url === '/token') setTimeout(() => handle(request, response), state.tokenDelay);
+    else handle(request, response);
   });
 
   /** @type {any} */
@@ -193,6 +194,8 @@ export async function startProvider({ accessTtl = 3600 } = {}) {
     enableAccount: (account) => state.disabled.delete(account),
     /** Every answer is 503 while the provider is down. @param {boolean} down */
     setDown(down) { state.down = down; },
+    /** The token endpoint begins to answer only after so many milliseconds. @param {number} delay */
+    setTokenDelay(delay) { state.tokenDelay = delay; },
     /** How many live refresh tokens the account has. @param {string} account */
     liveRefreshTokens: (account) => storage.of('RefreshToken', account).filter(({ payload }) => !payload.consumed).length,
   };
