@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The latest instant that can be written: the library's limit, a day before the year 10000.
-    pub const MAX: Self = Self(253_402_207_200_999);
+    /// The latest instant: 9999-12-30, the last whole day that the time library can write.
+    pub const MAX: Self = Self(253_402_128_000_000);
 
     /// From milliseconds since the epoch, as the database stores it.
     #[must_use]
@@ -122,6 +122,6 @@ mod tests {
     #[test]
     fn never_leaves_the_years_that_can_be_written() {
         assert_eq!(Timestamp::from_millis(0).after(Duration::MAX), Timestamp::MAX);
-        assert_eq!(Timestamp::MAX.iso(), "9999-12-30T22:00:00.999Z");
+        assert_eq!(Timestamp::MAX.iso(), "9999-12-30T00:00:00.000Z");
     }
 }

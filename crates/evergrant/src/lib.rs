@@ -1,6 +1,29 @@
-//! Evergrant: keeps a product's customers connected to third-party applications.
+//! Evergrant: keeps a product's customers connected to third-party applications, and when a connection can no longer
+//! be kept alive, knows why, says so at once, and gets it repaired.
+//!
+//! This page is the map, in reading order. Imports point upwards in it (see `docs/ARCHITECTURE.md`).
 
+// words
 pub mod clock;
+pub mod error;
 pub mod ids;
 pub mod reason;
 pub mod secret;
+pub mod steps;
+
+// services: know no subject
+pub mod db;
+pub mod egress;
+pub mod vault;
+
+// knowledge: files and pure functions
+pub mod catalog;
+
+// the handles that all work shares
+pub mod app;
+
+// subjects: own types, rules, SQL
+pub mod tenants;
+
+// edges: translate; no rules, no SQL
+pub mod http;

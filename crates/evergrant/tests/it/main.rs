@@ -1,1 +1,6 @@
-//! The one integration binary.
+//! The one integration binary: everything that needs a database, a socket or the whole service.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod store;
+mod support;

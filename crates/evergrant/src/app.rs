@@ -1,0 +1,66 @@
+//! The handles that all work shares: one struct, cheap to clone. It knows no subject.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, RwLock};
+
+use url::Url;
+
+use crate::catalog::Catalog;
+use crate::clock::{Clock, Timestamp};
+use crate::db::Db;
+use crate::egress::Egress;
+use crate::ids::OrgId;
+use crate::steps::Steps;
+use crate::vault::{DataKey, Keyring};
+
+/// The handles; cloning shares them.
+#[derive(Clone)]
+pub struct App(Arc<Handles>);
+
+/// What an [`App`] holds.
+pub struct Handles {
+    /// The database.
+    pub db: Db,
+    /// The master keys.
+    pub keyring: Keyring,
+    /// Data keys that have been unwrapped, by organisation.
+    pub data_keys: RwLock<HashMap<OrgId, Arc<Vec<DataKey>>>>,
+    /// Which applications exist.
+    pub catalog: Catalog,
+    /// The only way out.
+    pub egress: Egress,
+    /// What time it is.
+    pub clock: Box<dyn Clock>,
+    /// Where browsers and providers reach this server; no trailing slash.
+    pub public_url: Url,
+    /// Where tests may kill the process.
+    pub steps: Steps,
+}
+
+impl App {
+    /// Puts the handles together.
+    #[must_use]
+    pub fn new(handles: Handles) -> Self {
+        Self(Arc::new(handles))
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// An absolute URL of this server; `path` starts with a slash.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.0.public_url.as_str().trim_end_matches('/'))
+    }
+}
+
+impl Deref for App {
+    type Target = Handles;
+    fn deref(&self) -> &Handles {
+        &self.0
+    }
+}

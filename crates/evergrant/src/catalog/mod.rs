@@ -1,0 +1,4 @@
+//! Placeholder until the branch lands.
+
+/// The applications.
+pub struct Catalog;

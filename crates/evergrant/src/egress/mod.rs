@@ -1,0 +1,317 @@
+//! The only way out: one guarded HTTP client.
+//!
+//! No request reaches a private, loopback, link-local or otherwise special address, whether it is named by an IP
+//! literal in any spelling or by a host name that resolves to one, unless its exact `host:port` is on the operator's
+//! list. Redirects are never followed here. Replies are cut at a limit. Proxies of the environment are ignored, since
+//! they would decide for us where a request ends up.
+
+mod address;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+use crate::secret::Secret;
+
+pub use address::is_public;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a whole exchange may take unless the request says otherwise. Below the refresh lease.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How much of a reply is read.
+const MAX_REPLY: usize = 256 * 1024;
+
+/// One request. Header values and the body may be secret, so none of it prints.
+pub struct Request {
+    /// The HTTP method.
+    pub method: reqwest::Method,
+    /// Where to.
+    pub url: Url,
+    /// Names and values.
+    pub headers: Vec<(String, Secret)>,
+    /// The body, if any.
+    pub body: Option<Secret>,
+    /// The limit for the whole exchange.
+    pub timeout: Duration,
+}
+
+impl Request {
+    /// A request without headers and body.
+    #[must_use]
+    pub fn new(method: reqwest::Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            body: None,
+            timeout: DEFAULT_TIMEOUT,
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<Secret>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+}
+
+/// What came back: any status, at most 256 KiB of body. The body may hold tokens, so it does not print.
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers that are text, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body, cut at the limit.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The first header of a name (in lower case).
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+/// No usable reply arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreachable {
+    /// The address is not one that this server may call.
+    #[error("the address is not public; the operator can allow its exact host:port with EVERGRANT_EGRESS_ALLOW")]
+    Forbidden,
+    /// The host name, the connection or TLS failed: nothing was sent.
+    #[error("no connection to the host")]
+    NotConnected,
+    /// The request may have been received; its reply is lost.
+    #[error("the connection broke before the reply was read")]
+    ReplyLost,
+    /// The request may have been received; its reply did not come in time.
+    #[error("the host did not answer in time")]
+    TimedOut,
+}
+
+impl Unreachable {
+    /// Whether the request may have had an effect.
+    #[must_use]
+    pub const fn may_have_arrived(self) -> bool {
+        matches!(self, Self::ReplyLost | Self::TimedOut)
+    }
+}
+
+/// The guarded client.
+#[derive(Clone)]
+pub struct Egress {
+    guarded: reqwest::Client,
+    allowed: reqwest::Client,
+    allow: Arc<HashSet<String>>,
+}
+
+impl Egress {
+    /// `allow` holds exact `host:port` pairs that may be private.
+    #[expect(clippy::missing_panics_doc, reason = "the TLS library is compiled in")]
+    pub fn new(allow: impl IntoIterator<Item = String>) -> Self {
+        let base = || {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .pool_idle_timeout(Duration::from_secs(30))
+                .user_agent(concat!("evergrant/", env!("CARGO_PKG_VERSION")))
+        };
+        Self {
+            guarded: base()
+                .dns_resolver(Arc::new(PublicOnly))
+                .build()
+                .expect("the TLS library is compiled in"),
+            allowed: base().build().expect("the TLS library is compiled in"),
+            allow: Arc::new(allow.into_iter().map(|pair| pair.to_ascii_lowercase()).collect()),
+        }
+    }
+
+    /// Sends one request and reads its reply, whatever its status.
+    pub async fn send(&self, request: Request) -> Result<Reply, Unreachable> {
+        let client = self.client_for(&request.url)?;
+        let mut out = client.request(request.method, request.url).timeout(request.timeout);
+        for (name, value) in &request.headers {
+            let mut value =
+                reqwest::header::HeaderValue::from_str(value.expose()).map_err(|_| Unreachable::NotConnected)?;
+            value.set_sensitive(true);
+            out = out.header(name.as_str(), value);
+        }
+        if let Some(body) = &request.body {
+            out = out.body(body.expose().to_owned());
+        }
+        let response = out.send().await.map_err(|error| classify(&error))?;
+        let status = response.status().as_u16();
+        let headers = text_headers(response.headers());
+        let body = read_body(response).await?;
+        Ok(Reply { status, headers, body })
+    }
+
+    /// Which client may call this URL. A host name is judged again by the resolver, once its addresses are known.
+    fn client_for(&self, url: &Url) -> Result<&reqwest::Client, Unreachable> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Unreachable::Forbidden);
+        }
+        let (host, port) = (
+            url.host().ok_or(Unreachable::Forbidden)?,
+            url.port_or_known_default().unwrap_or(0),
+        );
+        if self.allow.contains(&format!("{host}:{port}").to_ascii_lowercase()) {
+            return Ok(&self.allowed);
+        }
+        // The resolver is not asked for IP literals. The URL parser has already turned 0x7f000001 and 2130706433
+        // into 127.0.0.1, so every spelling ends up here.
+        let public = match host {
+            Host::Domain(_) => true,
+            Host::Ipv4(ip) => is_public(ip.into()),
+            Host::Ipv6(ip) => is_public(ip.into()),
+        };
+        if public {
+            Ok(&self.guarded)
+        } else {
+            Err(Unreachable::Forbidden)
+        }
+    }
+}
+
+impl fmt::Debug for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Egress")
+            .field("allow", &self.allow)
+            .finish_non_exhaustive()
+    }
+}
+
+fn text_headers(headers: &reqwest::header::HeaderMap) -> Vec<(String, String)> {
+    let text = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
+        value
+            .to_str()
+            .ok()
+            .map(|value| (name.as_str().to_owned(), value.to_owned()))
+    };
+    headers.iter().filter_map(text).collect()
+}
+
+async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, Unreachable> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
+        let room = MAX_REPLY - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if body.len() == MAX_REPLY {
+            break;
+        }
+    }
+    Ok(body)
+}
+
+fn classify(error: &reqwest::Error) -> Unreachable {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if inner.is::<NotPublic>() {
+            return Unreachable::Forbidden;
+        }
+        cause = inner.source();
+    }
+    if error.is_connect() || error.is_builder() {
+        Unreachable::NotConnected
+    } else if error.is_timeout() {
+        Unreachable::TimedOut
+    } else {
+        Unreachable::ReplyLost
+    }
+}
+
+/// All addresses of a name must be public: a name with one private address is somebody's attempt.
+#[derive(Debug, thiserror::Error)]
+#[error("the host name resolves to an address that is not public")]
+struct NotPublic;
+
+struct PublicOnly;
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if found.iter().any(|address| !is_public(address.ip())) {
+                return Err(Box::new(NotPublic) as Box<dyn std::error::Error + Send + Sync>);
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn send(egress: &Egress, url: &str) -> Result<Reply, Unreachable> {
+        egress
+            .send(Request::new(reqwest::Method::GET, url.parse().unwrap()))
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_private_address_is_refused_in_every_spelling() {
+        let egress = Egress::new([]);
+        for host in [
+            "127.0.0.1",
+            "localhost",
+            "[::1]",
+            "0x7f000001",
+            "2130706433",
+            "127.1",
+            "0177.0.0.1",
+            "[::ffff:127.0.0.1]",
+            "169.254.169.254",
+            "10.0.0.1",
+            "192.168.1.1",
+            "172.16.0.1",
+            "100.64.0.1",
+            "0.0.0.0",
+            "[fe80::1]",
+            "[fc00::1]",
+            "[64:ff9b::7f00:1]",
+            "[2002:7f00:1::]",
+        ] {
+            let got = send(&egress, &format!("http://{host}:9/")).await;
+            assert!(matches!(got, Err(Unreachable::Forbidden)), "{host}: {got:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_exact_pair_on_the_list_is_let_through() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let egress = Egress::new([format!("127.0.0.1:{port}")]);
+        assert_eq!(
+            send(&egress, &format!("http://127.0.0.1:{port}/")).await.unwrap_err(),
+            Unreachable::NotConnected
+        );
+        assert_eq!(
+            send(&egress, "http://127.0.0.1:9/").await.unwrap_err(),
+            Unreachable::Forbidden
+        );
+        assert_eq!(
+            send(&egress, "ftp://127.0.0.1/").await.unwrap_err(),
+            Unreachable::Forbidden
+        );
+    }
+}

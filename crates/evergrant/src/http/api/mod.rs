@@ -1,0 +1,3 @@
+//! The REST resources, one file each.
+
+pub mod health;

@@ -1,0 +1,179 @@
+//! The one table from what went wrong to what a caller is told (contract, section 2).
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::middleware::request_id;
+use crate::error::{Code, Error, ReauthRequired};
+
+/// The body of every error: all four documented spellings at once.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    /// Equals the HTTP status.
+    #[schema(example = 400)]
+    pub status_code: u16,
+    /// The class of the error.
+    #[schema(example = "BAD_REQUEST")]
+    pub http_error_type: &'static str,
+    /// The same, under its older name.
+    pub error_type: &'static str,
+    /// The stable internal code.
+    #[schema(example = "SERVER_ERROR")]
+    pub error: &'static str,
+    /// The same, under its older name.
+    pub error_code: &'static str,
+    /// What happened, to what, and what to do.
+    pub message: String,
+    /// Names this request in the server's log.
+    pub request_id: String,
+    /// Only with `REAUTH_REQUIRED`: what to repair, why, and where.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    pub reauth: Option<ReauthBody>,
+}
+
+/// What a dead connection's error says besides (contract section 19, row 2).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReauthBody {
+    /// The application.
+    pub slug: String,
+    /// The caller's id of its customer.
+    pub linked_account_id: String,
+    /// The connection to repair.
+    pub connection_id: String,
+    /// A reason code.
+    pub reason: &'static str,
+    /// Since when, ISO 8601.
+    pub since: String,
+    /// Where the customer can reconnect.
+    pub reauth_url: Option<String>,
+}
+
+impl From<&ReauthRequired> for ReauthBody {
+    fn from(error: &ReauthRequired) -> Self {
+        Self {
+            slug: error.slug.clone(),
+            linked_account_id: error.linked_account_id.clone(),
+            connection_id: error.connection_id.to_string(),
+            reason: error.reason.as_str(),
+            since: error.since.iso(),
+            reauth_url: error.reauth_url.clone(),
+        }
+    }
+}
+
+/// An [`Error`] on its way to a caller.
+#[derive(Debug)]
+pub struct ApiError(pub Error);
+
+impl<E: Into<Error>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+const SERVER_ERROR: &str = "SERVER_ERROR";
+const RESOURCE_NOT_FOUND: &str = "RESOURCE_NOT_FOUND";
+
+/// Status, class and code of each error. No wildcard arm: a new variant must pick all three.
+pub(super) fn class(error: &Error) -> (StatusCode, &'static str, &'static str) {
+    match error {
+        Error::Invalid { code, .. } => (StatusCode::BAD_REQUEST, "BAD_REQUEST", code_word(*code)),
+        Error::CredentialsRefused(_) => (StatusCode::BAD_REQUEST, "BAD_REQUEST", SERVER_ERROR),
+        Error::InvalidApiKey => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", SERVER_ERROR),
+        Error::InvalidSessionToken | Error::MissingSessionToken => {
+            (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "INVALID_TOKEN")
+        }
+        Error::ScopeLacking(_) => (StatusCode::FORBIDDEN, "FORBIDDEN", "SCOPE_MISSING"),
+        Error::AccountNotFound { .. } | Error::SchemaNotFound(_) => (StatusCode::NOT_FOUND, "NOT_FOUND", SERVER_ERROR),
+        Error::ApplicationNotFound { .. } => (StatusCode::NOT_FOUND, "EXTERNAL_API_ERROR", "EXTERNAL_API_FAILURE"),
+        Error::NotFound(_) => (StatusCode::NOT_FOUND, "NOT_FOUND", RESOURCE_NOT_FOUND),
+        Error::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT", "CONFLICT"),
+        Error::ReauthRequired(_) => (StatusCode::CONFLICT, "CONFLICT", "REAUTH_REQUIRED"),
+        Error::ProviderUnavailable { .. } => (StatusCode::BAD_GATEWAY, "BAD_GATEWAY", "PROVIDER_UNAVAILABLE"),
+        Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "BUSY"),
+        Error::Database(_) | Error::Sealed { .. } | Error::Corrupt { .. } | Error::Internal(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR", SERVER_ERROR)
+        }
+    }
+}
+
+const fn code_word(code: Code) -> &'static str {
+    match code {
+        Code::ServerError => SERVER_ERROR,
+        Code::InvalidLinkedAccountId => "INVALID_LINKED_ACCOUNT_ID",
+        Code::InvalidEvent => "INVALID_EVENT",
+        Code::ResourceNotFound => RESOURCE_NOT_FOUND,
+    }
+}
+
+/// What a stranger may read: nothing of our own causes.
+pub(super) fn public_message(error: &Error) -> String {
+    if class(error).0 == StatusCode::INTERNAL_SERVER_ERROR {
+        "Something went wrong on our side; the request_id names it in the server's log".to_owned()
+    } else {
+        error.to_string()
+    }
+}
+
+/// Logs an error once, with its causes where they are ours.
+pub(super) fn log(error: &Error) {
+    if class(error).0.is_server_error() {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        tracing::error!(error = %error, cause, "request failed");
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        log(&error);
+        let (status, class, code) = class(&error);
+        let reauth = if let Error::ReauthRequired(dead) = &error {
+            Some(ReauthBody::from(&**dead))
+        } else {
+            None
+        };
+        let mut response = body(status, class, code, public_message(&error), reauth);
+        let retry_after = match &error {
+            Error::ProviderUnavailable { retry_after } => *retry_after,
+            Error::Busy => Some(Duration::from_secs(1)),
+            _ => None,
+        };
+        if let Some(wait) = retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        response
+    }
+}
+
+/// An error that has no [`Error`]: wrong path, wrong method, too large, a panic.
+pub(super) fn plain(status: StatusCode, class: &'static str, message: &str) -> Response {
+    body(status, class, SERVER_ERROR, message.to_owned(), None)
+}
+
+fn body(
+    status: StatusCode,
+    class: &'static str,
+    code: &'static str,
+    message: String,
+    reauth: Option<ReauthBody>,
+) -> Response {
+    let body = ErrorBody {
+        status_code: status.as_u16(),
+        http_error_type: class,
+        error_type: class,
+        error: code,
+        error_code: code,
+        message,
+        request_id: request_id(),
+        reauth,
+    };
+    (status, axum::Json(body)).into_response()
+}

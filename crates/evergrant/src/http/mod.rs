@@ -1,0 +1,12 @@
+//! The HTTP edge: routes, extractors, the table of errors, pages. No rules and no SQL live here; a handler extracts,
+//! makes one call and renders.
+
+pub mod api;
+pub mod error;
+pub mod extract;
+mod middleware;
+mod openapi;
+mod router;
+
+pub use openapi::document;
+pub use router::router;

@@ -1,0 +1,44 @@
+//! The OpenAPI document, generated from the handlers. The committed `openapi.json` is this, and a test keeps it so.
+
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi as _};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Evergrant", description = "Keeps a product's customers connected to third-party applications. Drop-in for the public API of Cobalt (Refold)."),
+    modifiers(&Security)
+)]
+pub(super) struct Base;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, api: &mut OpenApi) {
+        let schemes = api.components.get_or_insert_default();
+        let key =
+            |name: &str, text: &str| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, text)));
+        schemes.add_security_scheme("api_key", key("x-api-key", "An API key of one environment"));
+        schemes.add_security_scheme(
+            "linked_account",
+            key(
+                "linked_account_id",
+                "With an API key: the linked account; the query parameter of the same name will do too",
+            ),
+        );
+        schemes.add_security_scheme(
+            "session",
+            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
+        );
+    }
+}
+
+/// The document as the server shows it.
+#[must_use]
+pub fn document() -> OpenApi {
+    super::router::routes().split_for_parts().1
+}
+
+pub(super) fn base() -> OpenApi {
+    Base::openapi()
+}

@@ -1,0 +1,51 @@
+//! Every route of the service on one page.
+
+use axum::http::StatusCode;
+use axum::{Router, extract::DefaultBodyLimit};
+use tower::Layer as _;
+use tower::util::MapRequestLayer;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{api, error, middleware, openapi};
+use crate::app::App;
+
+/// What a body may hold at most.
+const MAX_BODY: usize = 256 * 1024;
+
+/// The whole service, ready to be served.
+pub fn router(app: App) -> axum::routing::RouterIntoService<axum::body::Body> {
+    let router: Router<()> = routes().split_for_parts().0.with_state(app);
+    finish(router).into_service()
+}
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::base())
+        // the server itself
+        .routes(routes!(api::health::healthz))
+        .routes(routes!(api::health::readyz))
+        .routes(routes!(api::health::openapi_json))
+    // applications
+    // connecting
+    // linked accounts and sessions
+    // webhooks
+    // pages
+}
+
+fn finish(router: Router) -> Router {
+    let router = router
+        .fallback(|| async { error::plain(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this path") })
+        .method_not_allowed_fallback(|| async {
+            error::plain(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "METHOD_NOT_ALLOWED",
+                "This path does not take this method",
+            )
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(CatchPanicLayer::custom(middleware::panicked))
+        .layer(middleware::cors())
+        .layer(axum::middleware::from_fn(middleware::observe));
+    Router::new().fallback_service(MapRequestLayer::new(middleware::collapse_leading_slashes).layer(router))
+}

@@ -1,0 +1,79 @@
+//! Named points at which a process may die, so that tests can kill it there.
+//!
+//! Work calls [`Steps::at`] between two effects that a crash could part. In a debug build `EVERGRANT_DEBUG_STOP_AT`
+//! names one of them: the process says so on standard error and stands still until it is killed. Release builds
+//! compile the call to nothing.
+
+/// A point between two effects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The lease is taken and the intent recorded; nothing has been sent.
+    RefreshBeforeSend,
+    /// The refresh request was sent; its reply has not been read.
+    RefreshSent,
+    /// The reply is at hand, with a rotated token, and nothing of it is stored.
+    RefreshReplied,
+    /// The outcome is committed.
+    RefreshCommitted,
+    /// A delivery is claimed and not sent.
+    DeliveryBeforeSend,
+    /// The receiver has answered; the outcome is not recorded.
+    DeliverySent,
+    /// The outcome of a delivery is committed.
+    DeliveryCommitted,
+}
+
+impl Step {
+    /// Every step.
+    pub const ALL: [Self; 7] = [
+        Self::RefreshBeforeSend,
+        Self::RefreshSent,
+        Self::RefreshReplied,
+        Self::RefreshCommitted,
+        Self::DeliveryBeforeSend,
+        Self::DeliverySent,
+        Self::DeliveryCommitted,
+    ];
+
+    /// Its name in `EVERGRANT_DEBUG_STOP_AT`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RefreshBeforeSend => "refresh.before_send",
+            Self::RefreshSent => "refresh.sent",
+            Self::RefreshReplied => "refresh.replied",
+            Self::RefreshCommitted => "refresh.committed",
+            Self::DeliveryBeforeSend => "delivery.before_send",
+            Self::DeliverySent => "delivery.sent",
+            Self::DeliveryCommitted => "delivery.committed",
+        }
+    }
+
+    /// The step of a name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.name() == name)
+    }
+}
+
+/// Where this process is to stop, if anywhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Steps {
+    stop_at: Option<Step>,
+}
+
+impl Steps {
+    /// Stops at `step`.
+    #[must_use]
+    pub const fn stopping_at(step: Option<Step>) -> Self {
+        Self { stop_at: step }
+    }
+
+    /// Passes the point, or never comes back from it.
+    pub async fn at(self, step: Step) {
+        if cfg!(debug_assertions) && self.stop_at == Some(step) {
+            tracing::warn!(step = step.name(), "standing still, as EVERGRANT_DEBUG_STOP_AT asks");
+            std::future::pending::<()>().await;
+        }
+    }
+}
