@@ -41,7 +41,7 @@ deny: ## Licences, banned crates and sources of the dependencies
 
 .PHONY: doc
 doc: ## Build the Rust documentation, private items too, warnings refused
-	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="--deny warnings --allow rustdoc::private_intra_doc_links" cargo doc --locked --workspace --no-deps --document-private-items
 
 .PHONY: test-rust
 test-rust: ## Rust tests on SQLite and on a throw-away PostgreSQL
