@@ -65,8 +65,8 @@ export class Evergrant {
    */
   static async start({ engine, port, egressAllow, catalog }) {
     await access(BINARY).catch(() => assert.fail(`no binary at ${BINARY}; run: make build`));
-    const folder = await mkdtemp(join(tmpdir(), 'evergrant-browser-'));
     const postgres = engine === 'postgres' ? await freshPostgres() : undefined;
+    const folder = await mkdtemp(join(tmpdir(), 'evergrant-browser-'));
     const authority = `127.0.0.1:${port ?? await freePort()}`;
     const evergrant = new Evergrant(`http://${authority}`, {
       PATH: process.env.PATH,
