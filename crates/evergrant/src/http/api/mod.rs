@@ -1,7 +1,11 @@
 //! The REST resources, one file each.
 
+pub mod applications;
+pub mod clients;
 pub mod config_stub;
 pub mod connect_url;
+pub mod connecting;
+pub mod connections;
 pub mod default_app;
 pub mod health;
 pub mod linked_account_view;
