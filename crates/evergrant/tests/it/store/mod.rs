@@ -1,3 +1,5 @@
 //! Every store function, on both engines.
 
+mod accounts;
+mod sessions;
 mod tenants;

@@ -1,5 +1,6 @@
 //! The world of a test: the service on a real database, a clock that one can push, calls without a socket.
 
+mod accounts;
 mod app;
 mod database;
 
