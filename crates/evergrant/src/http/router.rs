@@ -26,10 +26,23 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(api::health::healthz))
         .routes(routes!(api::health::readyz))
         .routes(routes!(api::health::openapi_json))
-    // applications
-    // connecting
-    // linked accounts and sessions
-    // webhooks
+        // applications
+        // connecting
+        // linked accounts and sessions
+        // webhooks
+        .routes(routes!(
+            api::webhooks::list,
+            api::webhooks::create,
+            api::webhooks::delete_oldest
+        ))
+        .routes(routes!(
+            api::webhooks::get,
+            api::webhooks::update,
+            api::webhooks::delete
+        ))
+        .routes(routes!(api::webhooks::edit_group))
+        .routes(routes!(api::webhooks::subscribe))
+        .routes(routes!(api::webhooks::unsubscribe))
     // pages
 }
 

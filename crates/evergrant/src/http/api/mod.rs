@@ -1,3 +1,4 @@
 //! The REST resources, one file each.
 
 pub mod health;
+pub mod webhooks;

@@ -1,3 +1,4 @@
 //! Every store function, on both engines.
 
 mod tenants;
+mod webhooks;

@@ -1,0 +1,3 @@
+//! The routes, as callers see them; the folders mirror the URLs.
+
+mod webhook;
