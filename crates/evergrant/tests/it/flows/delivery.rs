@@ -9,7 +9,7 @@ use evergrant::webhooks::deliver::run_due;
 use evergrant::webhooks::{self, Delivery, DeliveryState, Event, EventKind, outbox};
 use serde_json::{Value, json};
 
-use crate::support::{Receiver, TestApp, on_both_with_receiver};
+use crate::support::{Receiver, TestApp, TestDatabase, on_both_with_receiver};
 
 fn event(at: Timestamp) -> Event {
     Event {
@@ -376,4 +376,20 @@ async fn events_are_kept_for_thirty_days() {
         );
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_deleted_while_an_event_is_appended_does_not_fail_it() {
+    // On SQLite the two take turns; PostgreSQL lets them overlap.
+    let receiver = Receiver::start().await;
+    let t = TestApp::start_allowing(TestDatabase::postgres().await, vec![receiver.address.clone()]).await;
+    let hook = webhook(&t, &receiver, json!({})).await;
+    let mut tx = t.app.db.begin().await.unwrap();
+    outbox::append(&mut tx, &t.environment.tenant, &event(t.clock.now()))
+        .await
+        .unwrap();
+    t.delete(&format!("/api/v2/public/webhook/{hook}")).ok().await;
+    tx.commit().await.unwrap();
+    assert_eq!(run_due(&t.app).await.unwrap(), 0);
+    assert!(receiver.received().is_empty());
 }

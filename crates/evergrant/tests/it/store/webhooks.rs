@@ -240,3 +240,22 @@ async fn old_events_go_in_bounded_batches_and_take_their_deliveries_along() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_webhook_whose_row_makes_no_sense_does_not_fail_what_is_told() {
+    on_both(async |t| {
+        let (broken, sound) = (inserted(&t).await, inserted(&t).await);
+        let mut tx = t.app.db.begin().await.unwrap();
+        let spoil = "UPDATE webhooks SET events = 'nonsense' WHERE id = $1";
+        sqlx::query(spoil)
+            .bind(broken.id.as_str())
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        appended(&t).await;
+        assert_eq!(states(&t, &broken.id).await.len(), 0);
+        assert_eq!(states(&t, &sound.id).await.len(), 1);
+    })
+    .await;
+}
