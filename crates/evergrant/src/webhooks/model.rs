@@ -128,7 +128,7 @@ impl Event {
     }
 }
 
-/// What kind of receiver a webhook's template is made for.
+/// What kind of receiver a webhook's template is made for; computed from the template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WebhookType {

@@ -99,10 +99,9 @@ pub struct WebhookView {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(required = false)]
     webhook_headers: BTreeMap<String, String>,
-    /// How events are sent.
+    // No doc comments here: utoipa would add a second, contradicting type to an inlined schema that has one.
     #[schema(inline)]
     method: Method,
-    /// Computed from the template of the body.
     #[schema(inline)]
     webhook_type: WebhookType,
     /// Only events of this application.
