@@ -62,7 +62,20 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(api::connect_url::properties))
         .routes(routes!(api::org::basics))
         .routes(routes!(api::config_stub::read, api::config_stub::save))
-    // webhooks
+        // webhooks
+        .routes(routes!(
+            api::webhooks::list,
+            api::webhooks::create,
+            api::webhooks::delete_oldest
+        ))
+        .routes(routes!(
+            api::webhooks::get,
+            api::webhooks::update,
+            api::webhooks::delete
+        ))
+        .routes(routes!(api::webhooks::edit_group))
+        .routes(routes!(api::webhooks::subscribe))
+        .routes(routes!(api::webhooks::unsubscribe))
     // pages
 }
 

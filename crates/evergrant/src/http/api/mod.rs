@@ -12,3 +12,4 @@ pub mod linked_account_view;
 pub mod linked_accounts;
 pub mod org;
 pub mod session_tokens;
+pub mod webhooks;

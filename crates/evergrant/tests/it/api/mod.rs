@@ -7,3 +7,4 @@ mod linked_account;
 mod org;
 mod session_token;
 mod who_asks;
+mod webhook;
