@@ -279,7 +279,7 @@ fn has_token(json: Option<&Value>, pairs: &[(String, String)]) -> bool {
             .any(|(key, value)| key == "access_token" && !value.is_empty())
 }
 
-/// Errors under HTTP 200: `ok: false`, `success: false`, a non-zero `errcode`, an `error`.
+/// Errors under HTTP 200: `ok: false`, `success: false`, a non-zero `errcode`, an `error`, `errors` without `data`.
 fn says_failed(json: Option<&Value>) -> bool {
     let Some(Value::Object(members)) = json else {
         return false;
@@ -289,14 +289,31 @@ fn says_failed(json: Option<&Value>) -> bool {
     let filled = |value: &Value| match value {
         Value::String(text) => !text.is_empty(),
         Value::Object(fields) => !fields.is_empty(),
+        Value::Array(items) => !items.is_empty(),
         _ => false,
     };
+    let holds = |name: &str| members.get(name).is_some_and(filled);
     // A family of APIs answers `code`, `message` and empty `data`; 0 and the 2xx mean success there.
-    let empty_data = members.get("data").is_none_or(|data| !filled(data) && !data.is_array());
     let failing_code = members
         .get("code")
         .and_then(Value::as_i64)
         .is_some_and(|code| code >= 400);
-    let coded = failing_code && empty_data && members.get("message").is_some_and(filled);
-    is_false("ok") || is_false("success") || nonzero("errcode") || coded || members.get("error").is_some_and(filled)
+    let coded = failing_code && !holds("data") && holds("message");
+    // GraphQL: what could be answered stands beside the errors.
+    let listed = holds("errors") && !holds("data");
+    // A record that tells of its own failure is no failure of the call.
+    let record = RECORD.iter().any(|name| members.contains_key(*name));
+    is_false("ok") || is_false("success") || nonzero("errcode") || coded || ((holds("error") || listed) && !record)
 }
+
+/// Members that records have and envelopes of errors have not.
+const RECORD: [&str; 8] = [
+    "id",
+    "_id",
+    "uuid",
+    "items",
+    "results",
+    "created_at",
+    "createdAt",
+    "updated_at",
+];
