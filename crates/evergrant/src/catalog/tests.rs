@@ -332,8 +332,17 @@ fn a_custom_file_may_speak_http_to_loopback_only() {
 
 #[test]
 fn a_mistake_names_its_file_and_field() {
+    for (name, text, wanted) in mistakes() {
+        let said = refusal(&[(name, &text)]);
+        assert!(said.starts_with(name) && said.contains(wanted), "{name}: {said}");
+    }
+}
+
+type Mistake = (&'static str, String, &'static str);
+
+fn mistakes() -> Vec<Mistake> {
     let with = |from: &str, to: &str| KEY_APP.replace(from, to);
-    for (name, text, wanted) in [
+    vec![
         (
             "slack.toml",
             with("acme\"\nname", "slack\"\nname"),
@@ -399,10 +408,11 @@ fn a_mistake_names_its_file_and_field() {
             format!("{KEY_APP}\n[[rule]]\nname = \"slack.x\"\nsource = \"s\"\ncode = [\"x\"]\nverdict = \"ok\""),
             "must begin with the slug",
         ),
-    ] {
-        let said = refusal(&[(name, &text)]);
-        assert!(said.starts_with(name) && said.contains(wanted), "{name}: {said}");
-    }
+    ]
+}
+
+#[test]
+fn pkce_is_switched_off_only_with_a_source() {
     let oauth = "slug = \"acme\"\nname = \"A\"\ndescription = \"d\"\n[api]\nbase_url = \"https://a.acme.example\"\n[oauth2]\n\
         authorization_url = \"https://a.acme.example/a\"\ntoken_url = \"https://a.acme.example/t\"\npkce = false\n";
     assert!(refusal(&[("acme.toml", oauth)]).contains("field `oauth2.pkce`: PKCE is always used"));

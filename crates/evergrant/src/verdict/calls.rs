@@ -71,7 +71,9 @@ fn refusing_words(seen: &Observation, signals: &Signals) -> Option<String> {
         return None;
     }
     if matches!(seen.status, 401 | 403) {
-        words::REFUSED.found(signals).or_else(|| words::REVOKED.found(signals))
+        let expired = || words::EXPIRED.found(signals).filter(|_| seen.status == 401);
+        let said = words::REFUSED.found(signals).or_else(|| words::REVOKED.found(signals));
+        said.or_else(|| words::SURELY_REFUSED.found(signals)).or_else(expired)
     } else {
         words::SURELY_REFUSED.found(signals)
     }

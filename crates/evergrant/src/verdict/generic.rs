@@ -157,6 +157,12 @@ fn refused_refresh(seen: &Observation, signals: &Signals) -> Finding {
         return dead_grant(signals, words);
     }
     match (seen.status, signals.oauth_error.is_some() || signals.says_failed) {
+        // RFC 6749, 5.2: 401 is for failed client authentication.
+        (401, true) => {
+            let reason = Some(Reason::OauthClientSecretInvalid);
+            let words = signals.codes.first().cloned().unwrap_or_default();
+            Finding::inferred("generic.client.unauthorized", Verdict::AppBroken, reason).with_words(words)
+        }
         (400..=499, true) | (400 | 404 | 405 | 415 | 422, false) | (200..=299, _) => {
             our_request("generic.refresh.our_request", signals)
         }

@@ -194,6 +194,11 @@ impl Gathered {
 
     fn member(&mut self, key: &str, text: &str, inside: bool) {
         let text = text.trim();
+        // Field errors name their subject by the key: `errors: { refresh_token: ["is invalid"] }`.
+        if inside && matches!(key, "refresh_token" | "access_token" | "api_key" | "token") && text.contains(' ') {
+            self.texts.push(format!("{key} {}", body::head(text, LONGEST_CODE)));
+            return;
+        }
         let speaks = is_code_key(key) || is_text_key(key) || inside;
         if text.is_empty()
             || !speaks
@@ -303,7 +308,10 @@ fn says_failed(json: Option<&Value>) -> bool {
     let listed = holds("errors") && !holds("data");
     // A record that tells of its own failure is no failure of the call.
     let record = RECORD.iter().any(|name| members.contains_key(*name));
-    is_false("ok") || is_false("success") || nonzero("errcode") || coded || ((holds("error") || listed) && !record)
+    let failed_status = members.get("status").and_then(Value::as_str);
+    let failed_status = failed_status.is_some_and(|word| matches!(word, "error" | "fail" | "failed" | "failure"));
+    let told = (failed_status && (holds("message") || holds("error_message"))) || holds("error") || listed;
+    is_false("ok") || is_false("success") || nonzero("errcode") || coded || (told && !record)
 }
 
 /// Members that records have and envelopes of errors have not.

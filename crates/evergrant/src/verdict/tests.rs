@@ -150,87 +150,106 @@ fn refresh_answers_of_the_sandbox() {
     }
 }
 
+const UNSEEN_REFRESH_ANSWERS: &[(u16, &str, Wanted)] = &[
+    (
+        401,
+        r#"{"error":"invalid_client","error_description":"No client credentials found"}"#,
+        SECRET,
+    ),
+    (
+        401,
+        r#"{"error":"unauthorized","error_description":"Bad credentials"}"#,
+        SECRET,
+    ),
+    (422, r#"{"errors":{"refresh_token":["is invalid"]}}"#, DEAD),
+    (403, r#"{"message":"Forbidden"}"#, DOWN),
+    (
+        400,
+        r#"{"error":"invalid_grant","error_description":"Rate limit exceeded"}"#,
+        BUSY,
+    ),
+    (
+        400,
+        r#"{"error":"invalid_grant","error_description":"The refresh token is invalid or expired."}"#,
+        DEAD,
+    ),
+    (
+        400,
+        r#"{"error":"invalid_grant","error_description":"Token is not active"}"#,
+        EXPIRED,
+    ),
+    (
+        400,
+        r#"{"error":"invalid_grant","error_description":"Stale token"}"#,
+        DEAD,
+    ),
+    (
+        400,
+        r#"{"error":"invalid_grant","error_description":"User disabled"}"#,
+        (Verdict::Reauth, Some(UserDisabled)),
+    ),
+    (
+        400,
+        r#"{"error":"invalid_grant","error_description":"Refresh token has expired"}"#,
+        EXPIRED,
+    ),
+    (
+        400,
+        r#"{"error":"invalid_grant","error_description":"Session has expired due to user inactivity"}"#,
+        EXPIRED,
+    ),
+    (
+        400,
+        r#"{"error":"invalid_grant","error_description":"refresh token is malformed"}"#,
+        DEAD,
+    ),
+    (
+        400,
+        r#"{"error":"invalid_grant","error_description":"unknown, invalid, or expired refresh token"}"#,
+        DEAD,
+    ),
+    (
+        400,
+        r#"{"error":"invalid_grant","error_description":"Incorrect or invalid refresh token, try again later"}"#,
+        DEAD,
+    ),
+    (
+        400,
+        r#"{"errors":[{"errorType":"invalid_grant","message":"Refresh token invalid"}],"success":false}"#,
+        DEAD,
+    ),
+    (
+        400,
+        r#"{"message":"Bad Request","errors":[{"resource":"RefreshToken","field":"refresh_token","code":"invalid"}]}"#,
+        DEAD,
+    ),
+    (
+        400,
+        r#"{"__type":"NotAuthorizedException","message":"Refresh Token has been revoked"}"#,
+        DEAD,
+    ),
+    (
+        400,
+        r#"{"error":{"code":400,"message":"USER_DISABLED","status":"INVALID_ARGUMENT"}}"#,
+        (Verdict::Reauth, Some(UserDisabled)),
+    ),
+    (400, r#"{"error":{"code":400,"message":"INVALID_REFRESH_TOKEN"}}"#, DEAD),
+    (200, r#"{"error":"incorrect_client_credentials"}"#, SECRET),
+    (
+        400,
+        r#"{"error":"consent_required"}"#,
+        (Verdict::Reauth, Some(MfaOrConsentRequired)),
+    ),
+    (400, "error=invalid_grant&error_description=gone", DEAD),
+    (400, "<OAuth><error>invalid_grant</error></OAuth>", DEAD),
+    (400, "\u{feff}{\"error\":\"invalid_grant\"}", DEAD),
+    (400, r#"{"error":"invalid_grant","error_descri"#, DEAD),
+];
+
 #[test]
 fn refresh_answers_of_servers_that_stand_in_no_corpus() {
-    for (status, body, wanted) in [
-        (
-            400,
-            r#"{"error":"invalid_grant","error_description":"The refresh token is invalid or expired."}"#,
-            DEAD,
-        ),
-        (
-            400,
-            r#"{"error":"invalid_grant","error_description":"Token is not active"}"#,
-            EXPIRED,
-        ),
-        (
-            400,
-            r#"{"error":"invalid_grant","error_description":"Stale token"}"#,
-            DEAD,
-        ),
-        (
-            400,
-            r#"{"error":"invalid_grant","error_description":"User disabled"}"#,
-            (Verdict::Reauth, Some(UserDisabled)),
-        ),
-        (
-            400,
-            r#"{"error":"invalid_grant","error_description":"Refresh token has expired"}"#,
-            EXPIRED,
-        ),
-        (
-            400,
-            r#"{"error":"invalid_grant","error_description":"Session has expired due to user inactivity"}"#,
-            EXPIRED,
-        ),
-        (
-            400,
-            r#"{"error":"invalid_grant","error_description":"refresh token is malformed"}"#,
-            DEAD,
-        ),
-        (
-            400,
-            r#"{"error":"invalid_grant","error_description":"unknown, invalid, or expired refresh token"}"#,
-            DEAD,
-        ),
-        (
-            400,
-            r#"{"error":"invalid_grant","error_description":"Incorrect or invalid refresh token, try again later"}"#,
-            DEAD,
-        ),
-        (
-            400,
-            r#"{"errors":[{"errorType":"invalid_grant","message":"Refresh token invalid"}],"success":false}"#,
-            DEAD,
-        ),
-        (
-            400,
-            r#"{"message":"Bad Request","errors":[{"resource":"RefreshToken","field":"refresh_token","code":"invalid"}]}"#,
-            DEAD,
-        ),
-        (
-            400,
-            r#"{"__type":"NotAuthorizedException","message":"Refresh Token has been revoked"}"#,
-            DEAD,
-        ),
-        (
-            400,
-            r#"{"error":{"code":400,"message":"USER_DISABLED","status":"INVALID_ARGUMENT"}}"#,
-            (Verdict::Reauth, Some(UserDisabled)),
-        ),
-        (400, r#"{"error":{"code":400,"message":"INVALID_REFRESH_TOKEN"}}"#, DEAD),
-        (200, r#"{"error":"incorrect_client_credentials"}"#, SECRET),
-        (
-            400,
-            r#"{"error":"consent_required"}"#,
-            (Verdict::Reauth, Some(MfaOrConsentRequired)),
-        ),
-        (400, "error=invalid_grant&error_description=gone", DEAD),
-        (400, "<OAuth><error>invalid_grant</error></OAuth>", DEAD),
-        (400, "\u{feff}{\"error\":\"invalid_grant\"}", DEAD),
-        (400, r#"{"error":"invalid_grant","error_descri"#, DEAD),
-    ] {
-        assert_wanted(&refresh(status, body), wanted);
+    for (status, body, wanted) in UNSEEN_REFRESH_ANSWERS {
+        assert_wanted(&refresh(*status, body), *wanted);
     }
 }
 
@@ -395,6 +414,8 @@ fn refused_keys_and_tokens_of_apis_that_stand_in_no_corpus() {
             r#"{"type":"error.list","errors":[{"code":"unauthorized","message":"Access Token Invalid"}]}"#,
         ),
         (401, "Forbidden"),
+        (403, r#"{"error":"API key disabled"}"#),
+        (200, r#"{"status":"error","message":"Invalid API key"}"#),
         (401, ""),
         (403, r#"{"message":"Invalid API key"}"#),
         (400, r#"{"error":"The API key you provided is invalid"}"#),
@@ -467,6 +488,11 @@ fn answers_about_something_else_never_flag_a_key() {
         (401, r#"{"message":"Missing scope: user:read"}"#, SCOPE),
         (403, r#"{"message":"API rate limit exceeded for user"}"#, BUSY),
         (402, r#"{"errors":"Unavailable Shop"}"#, DENIED),
+        (
+            401,
+            r#"{"message":"Your IP address is not whitelisted"}"#,
+            (Verdict::Transient, Some(Network)),
+        ),
         (401, r#"{"message":"No API key provided"}"#, OURS),
         (200, r#"{"success":false,"message":"Contact not found"}"#, DENIED),
         (

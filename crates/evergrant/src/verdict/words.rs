@@ -62,7 +62,7 @@ concepts! {
     USER_DISABLED {
         codes: ["inactive_user", "user_disabled", "account_disabled", "account_inactive", "user_inactive", "account_suspended", "user_suspended",
             "account_deactivated", "account_deleted", "user_deleted", "user_removed_from_team", "account_closed"],
-        phrases: r"\b(?:user|account|member|owner)\b.{0,24}\b(?:is|has been|was|been) (?:\w+ )?(?:disabled|deleted|deactivated|suspended|terminated|removed|blocked|closed)\b|(?:inactive|disabled|deactivated|suspended|deleted) (?:user|account)\b|user (?:disabled|deleted|suspended|deactivated)\b|not a confirmed user"
+        phrases: r"\b(?:user|account|member|owner)\b.{0,24}\b(?:is|has been|was|been) (?:\w+ )?(?:disabled|deleted|deactivated|suspended|terminated|removed|blocked|closed)\b|(?:inactive|disabled|deactivated|suspended|deleted) (?:user|account)\b|\b(?:user|account) (?:disabled|deleted|suspended|deactivated|blocked)\b|not a confirmed user"
     }
     /// The grant died with a password.
     PASSWORD_CHANGED {
@@ -86,7 +86,7 @@ concepts! {
     CLIENT_DELETED {
         codes: ["deleted_client", "client_deleted", "unknown_client", "client_not_found", "application_cannot_be_found", "invalid_client_id", "client_disabled",
             "app_deleted", "application_not_found", "bad_client_id", "disabled_client"],
-        phrases: r"\b(?:oauth )?(?:client|application|app)\b.{0,12}\b(?:was|is|has been) (?:not found|deleted|disabled|removed|suspended)|client identifier (?:is )?(?:invalid|unknown)|(?:invalid|unknown) client.?id\b|\bapplication with (?:id|identifier)\b.{0,80}\bnot found\b|could not find.{0,30}\bapplication\b|no (?:such )?(?:client|application)\b.{0,20}(?:found|exists)"
+        phrases: r"\b(?:oauth )?(?:client|application|app)\b.{0,12}\b(?:was|is|has been) (?:not found|deleted|disabled|removed|suspended)|client identifier (?:is )?(?:invalid|unknown)|(?:invalid|unknown) client.?id\b|\bapplication with (?:id|identifier)\b.{0,80}\bnot found\b|could not find.{0,30}\bapplication\b|no (?:such )?(?:client|application)(?: with [^.\n]{0,24})? (?:was )?(?:found|exists)|no such (?:client|application)\b"
     }
     /// The refresh token belongs to another client: the team changed its client, the grant is as it was.
     OTHER_CLIENT {
@@ -161,13 +161,13 @@ concepts! {
         codes: ["invalid_token", "invalid_auth", "invalid_authentication", "invalid_credentials", "bad_credentials", "unauthorized", "unauthenticated",
             "authentication_failed", "authentication_error", "authentication_required", "invalid_api_key", "api_key_invalid", "invalid_access_token",
             "auth_error", "expired_authentication", "not_authenticated", "token_invalid", "bad_token", "invalid_key", "expired_token", "token_expired", "token_revoked"],
-        phrases: r"(?:token|api.?key|credentials?|session|authentication|access key|password)\b[^.\n]{0,60}\b(?:invalid|incorrect|expired|revoked|not valid|unrecogni[sz]ed|wrong|failed|failure)|(?:invalid|incorrect|bad|expired|unrecogni[sz]ed|error validating|failed to verify)[^.\n]{0,24}\b(?:token|api.?key|x-api-key|credentials?|session|access key|login|authentication)|no valid (?:api.?key|token|credentials?|session)|subscription key|(?:token|api.?key|session|credentials?) (?:is |are |was )?not (?:found|recogni[sz]ed|active|known)|could(?:n't| not) authenticate|not authenticated"
+        phrases: r"(?:token|api.?key|credentials?|session|authentication|access key|password)\b[^.\n]{0,60}\b(?:invalid|incorrect|expired|revoked|not valid|unrecogni[sz]ed|wrong|failed|failure|disabled|deactivated|deleted|inactive)|(?:invalid|incorrect|bad|expired|unrecogni[sz]ed|error validating|failed to verify)[^.\n]{0,24}\b(?:token|api.?key|x-api-key|credentials?|session|access key|login|authentication)|no valid (?:api.?key|token|credentials?|session)|subscription key|(?:token|api.?key|session|credentials?) (?:is |are |was )?not (?:found|recogni[sz]ed|active|known)|could(?:n't| not) authenticate|not authenticated"
     }
     /// An access token or key is refused, in words that can mean nothing else, whatever the status.
     SURELY_REFUSED {
         codes: ["invalid_auth", "invalid_api_key", "api_key_invalid", "invalid_access_token", "access_token_expired", "expired_access_token",
-            "access_token_revoked", "revoked_access_token", "token_expired", "token_revoked", "not_authenticated", "unauthenticated", "authentication_required"],
-        phrases: r"(?:access.?token|api.?key|oauth.?token|bearer.?token|api.?token)\b[^.\n]{0,60}\b(?:invalid|incorrect|expired|revoked|not valid|unrecogni[sz]ed)|(?:invalid|incorrect|expired|unrecogni[sz]ed|error validating|failed to verify)[^.\n]{0,16}\b(?:access.?token|api.?key|x-api-key|oauth.?token|bearer.?token|api.?token|access key)"
+            "access_token_revoked", "revoked_access_token", "token_expired", "expired_token", "token_revoked", "not_authenticated", "unauthenticated", "authentication_required"],
+        phrases: r"(?:access.?token|api.?key|oauth.?token|bearer.?token|api.?token)\b[^.\n]{0,60}\b(?:invalid|incorrect|expired|revoked|not valid|unrecogni[sz]ed|disabled|deactivated|deleted)|(?:invalid|incorrect|expired|unrecogni[sz]ed|error validating|failed to verify)[^.\n]{0,16}\b(?:access.?token|api.?key|x-api-key|oauth.?token|bearer.?token|api.?token|access key)"
     }
     /// "Missing" is only one guess.
     MISSING_OR_WORSE {
@@ -182,6 +182,6 @@ concepts! {
     /// A gateway, a firewall or a captive portal refuses us, not the credential.
     GATEWAY {
         codes: [],
-        phrases: r"error code: 10(?:0[6-9]|10|12|20)\b|attention required!|just a moment\.\.\.|checking your browser|cf-browser-verification|captcha|access denied.{0,40}(?:firewall|edgesuite)|request blocked|unusual traffic|proxy authentication required"
+        phrases: r"error code: 10(?:0[6-9]|10|12|20)\b|attention required!|just a moment\.\.\.|checking your browser|cf-browser-verification|captcha|access denied.{0,40}(?:firewall|edgesuite)|request blocked|unusual traffic|\bip(?: address)?\b[^.\n]{0,40}\b(?:not (?:allowed|permitted|authori[sz]ed|white.?listed|allow.?listed)|blocked|denied|restricted)|proxy authentication required"
     }
 }
