@@ -26,4 +26,6 @@ pub mod app;
 pub mod tenants;
 
 // edges: translate; no rules, no SQL
+pub mod demo;
 pub mod http;
+pub mod sandbox;
