@@ -32,9 +32,12 @@ enum Denied {
 
 /// `GET /api/me`: whose account this is. The cheapest way to see whether a token works.
 async fn me(State(sandbox): State<Sandbox>, headers: HeaderMap) -> Response {
-    answer(&sandbox, &headers, None, |account| {
-        json!({ "id": account.id, "name": account.name, "email": account.email, "company": account.company })
-    })
+    answer(
+        &sandbox,
+        &headers,
+        None,
+        |account| json!({ "id": account.id, "name": account.name, "email": account.email, "company": account.company }),
+    )
     .await
 }
 
@@ -55,9 +58,12 @@ async fn contacts(State(sandbox): State<Sandbox>, headers: HeaderMap) -> Respons
 
 /// `POST /api/echo`: gives back what it was sent, as text.
 async fn echo(State(sandbox): State<Sandbox>, headers: HeaderMap, body: Bytes) -> Response {
-    answer(&sandbox, &headers, Some("echo.write"), |account| {
-        json!({ "account": account.id, "echo": String::from_utf8_lossy(&body) })
-    })
+    answer(
+        &sandbox,
+        &headers,
+        Some("echo.write"),
+        |account| json!({ "account": account.id, "echo": String::from_utf8_lossy(&body) }),
+    )
     .await
 }
 

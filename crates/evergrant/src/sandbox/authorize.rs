@@ -22,7 +22,8 @@ const DEFAULT_SCOPE: &str = "contacts.read echo.write";
 
 /// Forms may go anywhere on the web: browsers apply `form-action` to the whole chain of redirects after the form, and
 /// where the client's callback leads is the client's business.
-const CSP: &str = "default-src 'none'; style-src 'self'; form-action 'self' http: https:; base-uri 'none'; frame-ancestors 'none'";
+const CSP: &str =
+    "default-src 'none'; style-src 'self'; form-action 'self' http: https:; base-uri 'none'; frame-ancestors 'none'";
 
 pub(super) fn routes() -> Router<Sandbox> {
     Router::new()
@@ -154,13 +155,22 @@ fn checked_scope<'a>(form: &'a Form, redirect_uri: &str) -> Result<&'a str, Back
         description,
     };
     if form.get("response_type") != Some("code") {
-        return Err(back("unsupported_response_type", "only response_type=code is supported"));
+        return Err(back(
+            "unsupported_response_type",
+            "only response_type=code is supported",
+        ));
     }
     let challenge = form.get("code_challenge").unwrap_or_default();
     if form.get("code_challenge_method") != Some("S256") || challenge.len() != 43 {
-        return Err(back("invalid_request", "PKCE with code_challenge_method=S256 is required"));
+        return Err(back(
+            "invalid_request",
+            "PKCE with code_challenge_method=S256 is required",
+        ));
     }
-    Ok(form.get("scope").filter(|scope| !scope.trim().is_empty()).unwrap_or(DEFAULT_SCOPE))
+    Ok(form
+        .get("scope")
+        .filter(|scope| !scope.trim().is_empty())
+        .unwrap_or(DEFAULT_SCOPE))
 }
 
 /// `POST /oauth/decision`: the person has chosen. The hidden `request` is 256 random bits that only the reader of the
@@ -179,7 +189,10 @@ async fn decide(State(sandbox): State<Sandbox>, body: Bytes) -> Response {
             text: "The request was answered before or is older than ten minutes. Start again from the app.",
         });
     };
-    let deleted = state.clients.get(&pending.client_id).is_none_or(|client| client.deleted);
+    let deleted = state
+        .clients
+        .get(&pending.client_id)
+        .is_none_or(|client| client.deleted);
     if deleted {
         return refused(&Stop {
             title: "This app was deleted",
@@ -189,10 +202,7 @@ async fn decide(State(sandbox): State<Sandbox>, body: Bytes) -> Response {
     let chosen = form.get("account").and_then(account);
     let (Some("allow"), Some(chosen)) = (form.get("decision"), chosen) else {
         drop(state);
-        let error = [
-            ("error", "access_denied"),
-            ("error_description", "the person said no"),
-        ];
+        let error = [("error", "access_denied"), ("error_description", "the person said no")];
         return redirect(&sandbox, &pending.redirect_uri, pending.state.as_deref(), &error);
     };
     let code = grants::allow(&mut state, &pending, chosen, form.get("keep").is_some(), now);

@@ -144,54 +144,6 @@ pub struct IssuedKey {
     pub value: Secret,
 }
 
-/// What a tenant has in the sandbox; no secret is in it.
-#[derive(Debug, Serialize)]
-pub struct Inventory {
-    /// `[{ client_id, name, redirect_uris, state }]`
-    pub clients: Vec<ClientView>,
-    /// Consents, oldest first.
-    pub grants: Vec<GrantView>,
-    /// Keys, oldest first.
-    pub keys: Vec<KeyView>,
-    /// The present weather.
-    pub weather: Weather,
-}
-
-/// A client as the inventory shows it.
-#[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are named after what they are")]
-pub struct ClientView {
-    pub client_id: String,
-    pub name: String,
-    pub redirect_uris: Vec<String>,
-    pub refresh_tokens: bool,
-    pub deleted: bool,
-    pub secret_changed: bool,
-}
-
-/// A grant as the inventory shows it.
-#[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are named after what they are")]
-pub struct GrantView {
-    pub id: String,
-    pub client_id: String,
-    pub account: &'static str,
-    pub scope: String,
-    pub created_at: String,
-    pub ended: Option<Death>,
-}
-
-/// A key as the inventory shows it.
-#[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are named after what they are")]
-pub struct KeyView {
-    pub id: String,
-    pub account: &'static str,
-    pub hint: String,
-    pub created_at: String,
-    pub ended: Option<Death>,
-}
-
 impl Sandbox {
     /// Registers a client, or replaces the tenant's own registration of that id; a replaced client is whole again.
     pub fn register_client(&self, tenant: &str, new: NewClient) -> Result<(), Refused> {
@@ -208,7 +160,11 @@ impl Sandbox {
             return Err(Refused::RedirectUris);
         }
         let mut state = self.state();
-        if state.clients.get(&new.client_id).is_some_and(|known| known.tenant != tenant) {
+        if state
+            .clients
+            .get(&new.client_id)
+            .is_some_and(|known| known.tenant != tenant)
+        {
             return Err(Refused::ClientId);
         }
         let client = Client {
@@ -264,7 +220,7 @@ impl Sandbox {
                 broken.grants = hit.len();
                 for token in state.tokens.values_mut() {
                     if matches!(token.kind, TokenKind::Access) && hit.contains(&token.grant) {
-                        token.expires_at = token.expires_at.min(Some(now));
+                        token.expires_at = Some(token.expires_at.map_or(now, |at| at.min(now)));
                     }
                 }
             }
@@ -293,9 +249,7 @@ impl Sandbox {
         let mut mended = Broken::default();
         match target.cause {
             Cause::ClientDeleted => {
-                mended.clients = each_client(&mut state, tenant, target, |client| {
-                    std::mem::take(&mut client.deleted)
-                });
+                mended.clients = each_client(&mut state, tenant, target, |client| std::mem::take(&mut client.deleted));
             }
             Cause::ClientSecretChanged => {
                 mended.clients = each_client(&mut state, tenant, target, |client| {
@@ -354,65 +308,6 @@ impl Sandbox {
             client.deleted = false;
             client.secret_changed = false;
         }
-    }
-
-    /// What a tenant has here.
-    pub fn inventory(&self, tenant: &str) -> Inventory {
-        let state = self.state();
-        let own = |grant: &Grant| state.tenant_of_client(&grant.client_id).as_deref() == Some(tenant);
-        Inventory {
-            clients: state
-                .clients
-                .iter()
-                .filter(|(_, client)| client.tenant == tenant)
-                .map(|(id, client)| client_view(id, client))
-                .collect(),
-            grants: state
-                .grants
-                .iter()
-                .filter(|(_, grant)| own(grant))
-                .map(|(id, grant)| grant_view(id, grant))
-                .collect(),
-            keys: state
-                .keys
-                .iter()
-                .filter(|(_, key)| key.tenant == tenant)
-                .map(|(id, key)| key_view(id, key))
-                .collect(),
-            weather: state.weather.get(tenant).copied().unwrap_or_default(),
-        }
-    }
-}
-
-fn client_view(id: &str, client: &Client) -> ClientView {
-    ClientView {
-        client_id: id.to_owned(),
-        name: client.name.clone(),
-        redirect_uris: client.redirect_uris.clone(),
-        refresh_tokens: client.refresh_tokens,
-        deleted: client.deleted,
-        secret_changed: client.secret_changed,
-    }
-}
-
-fn grant_view(id: &str, grant: &Grant) -> GrantView {
-    GrantView {
-        id: id.to_owned(),
-        client_id: grant.client_id.clone(),
-        account: grant.account.email,
-        scope: grant.scope.clone(),
-        created_at: grant.created_at.iso(),
-        ended: grant.death,
-    }
-}
-
-fn key_view(id: &str, key: &Key) -> KeyView {
-    KeyView {
-        id: id.to_owned(),
-        account: key.account.email,
-        hint: key.hint.clone(),
-        created_at: key.created_at.iso(),
-        ended: key.death,
     }
 }
 

@@ -23,7 +23,10 @@ impl FromRequestParts<Sandbox> for SandboxTenant {
 
     async fn from_request_parts(parts: &mut Parts, _: &Sandbox) -> Result<Self, Refusal> {
         let tenant = parts.extensions.get::<Self>().cloned();
-        tenant.ok_or(Refusal(StatusCode::UNAUTHORIZED, "nobody has authenticated this request".to_owned()))
+        tenant.ok_or(Refusal(
+            StatusCode::UNAUTHORIZED,
+            "nobody has authenticated this request".to_owned(),
+        ))
     }
 }
 

@@ -139,7 +139,10 @@ pub(super) fn redeem(
         ));
     }
     if !verifies(given.verifier, &code.challenge) {
-        return Err(TokenRefusal::new("invalid_grant", "the PKCE code_verifier does not match"));
+        return Err(TokenRefusal::new(
+            "invalid_grant",
+            "the PKCE code_verifier does not match",
+        ));
     }
     let grant = Grant {
         client_id: code.client_id.clone(),
@@ -226,7 +229,11 @@ fn kill(state: &mut State, grant: &str, death: Death) {
 
 fn issue(state: &mut State, id: &str, lives: Lives, now: Timestamp) -> Issued {
     state.forget(now);
-    let scope = state.grants.get(id).map(|grant| grant.scope.clone()).unwrap_or_default();
+    let scope = state
+        .grants
+        .get(id)
+        .map(|grant| grant.scope.clone())
+        .unwrap_or_default();
     let mut add = |kind, prefix, life: Option<Duration>| {
         let value = ids::random_token(prefix);
         let token = Token {

@@ -9,14 +9,15 @@
 //!   provider would, so that a client which is careless fails here first.
 //! * **Tenants do not meet.** Clients and keys belong to a tenant; the controls of one tenant touch nothing of another.
 //!
-//! Reading order: [`model`] is what exists, [`grants`] the rules of OAuth on it, `authorize`, `token`, `api` and `sms`
-//! what a client meets, [`weather`] what can go wrong on the way, [`control`] the levers.
+//! Reading order: `model` is what exists, `grants` the rules of OAuth on it, `authorize`, `token`, `api` and `sms`
+//! what a client meets, `weather` what can go wrong on the way, `control` and `inventory` the levers.
 
 mod api;
 mod authorize;
-pub mod control;
+mod control;
 mod control_http;
 mod grants;
+mod inventory;
 mod model;
 mod sms;
 mod token;
@@ -33,9 +34,10 @@ use axum::extract::DefaultBodyLimit;
 
 use crate::clock::{Clock, Timestamp};
 
-pub use control::{Broken, Cause, Inventory, IssuedKey, NewClient, Refused, Target};
+pub use control::{Broken, Cause, IssuedKey, NewClient, Refused, SandboxApp, Target};
 pub use control_http::SandboxTenant;
-pub use model::ACCOUNTS;
+pub use inventory::{ClientView, GrantView, Inventory, KeyView};
+pub use model::{ACCOUNTS, Account, Death};
 pub use weather::Weather;
 
 /// What a request may hold at most.

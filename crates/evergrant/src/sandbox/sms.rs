@@ -41,10 +41,15 @@ async fn send(State(sandbox): State<Sandbox>, headers: HeaderMap, body: Bytes) -
     let id = ids::RowId::new(sandbox.now());
     answer(&sandbox, &headers, |_| match serde_json::from_slice::<Message>(&body) {
         Ok(message) if !message.to.is_empty() => {
-            let sent = json!({ "id": id, "to": message.to, "length": message.text.chars().count(), "status": "queued" });
+            let sent =
+                json!({ "id": id, "to": message.to, "length": message.text.chars().count(), "status": "queued" });
             (StatusCode::ACCEPTED, Json(sent)).into_response()
         }
-        _ => refuse(StatusCode::BAD_REQUEST, "invalid_message", "send JSON with `to` and `text`"),
+        _ => refuse(
+            StatusCode::BAD_REQUEST,
+            "invalid_message",
+            "send JSON with `to` and `text`",
+        ),
     })
     .await
 }

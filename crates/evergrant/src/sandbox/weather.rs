@@ -91,4 +91,3 @@ impl HttpBody for Broken {
         Poll::Ready(Some(Err(Lost)))
     }
 }
-
