@@ -22,8 +22,7 @@ const DEFAULT_SCOPE: &str = "contacts.read echo.write";
 
 /// Forms may go anywhere on the web: browsers apply `form-action` to the whole chain of redirects after the form, and
 /// where the client's callback leads is the client's business.
-const CSP: &str =
-    "default-src 'none'; style-src 'self'; form-action 'self' http: https:; base-uri 'none'; frame-ancestors 'none'";
+const CSP: &str = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self' http: https:; base-uri 'none'; frame-ancestors 'none'";
 
 pub(super) fn routes() -> Router<Sandbox> {
     Router::new()

@@ -72,6 +72,16 @@ async function during(slug, work) {
   await look();
 }
 
+/** What a check's answer means to the team. */
+function outcome({ verdict, status, reason }) {
+  const word = verdict ?? status ?? "ok";
+  if (["ok", "active"].includes(word) && !reason) return { tone: "good", text: "It works." };
+  const because = reason ? ` (${reason})` : "";
+  if (word === "transient") return { tone: "warn", text: `Passing trouble${because}: Evergrant tries again by itself, nobody is alarmed.` };
+  if (word === "app_broken") return { tone: "warn", text: `Your own OAuth client is broken${because}: for your team to mend.` };
+  return { tone: "bad", text: `It no longer works${because}: the customer has to reconnect.` };
+}
+
 const actions = {
   connect: (slug) => during(slug, async (view) => {
     if (slug === "sandbox-key") return enterKey(view);
@@ -82,10 +92,9 @@ const actions = {
   }),
   use: (slug) => during(slug, async (view) => {
     const found = await ours(`demo/connection/${view.id}/check`, {});
-    const word = found.verdict ?? found.status ?? "ok";
-    const good = ["ok", "active"].includes(word) && !found.reason;
-    if (good) seen.used = true;
-    say(view, good ? "good" : "bad", good ? "It works." : `Evergrant says: ${[word, found.reason].filter(Boolean).join(", ")}`);
+    const { tone, text } = outcome(found);
+    if (tone === "good") seen.used = true;
+    say(view, tone, text);
   }),
   disconnect: (slug) => during(slug, async (view) => {
     await evergrant.disconnect(slug);
