@@ -83,6 +83,12 @@ pub enum Error {
     /// The catalogue has no such application (the unauthenticated route).
     #[error("Schema not found for integration type: {0}")]
     SchemaNotFound(String),
+    /// The linked account has no default app: the team must first give one with `your_app`.
+    #[error("Default app integration not found for linked account {0}")]
+    DefaultAppNotFound(String),
+    /// The default app has no credential of this name.
+    #[error("Auth credential key '{0}' not found")]
+    CredentialNotFound(String),
     /// The id is unknown, or belongs to another tenant: the two look the same from outside.
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -124,6 +130,13 @@ pub enum Error {
     /// A fault of this program; the text is for the log.
     #[error("internal: {0}")]
     Internal(&'static str),
+}
+
+/// What a customer typed into an address does not fit: the message names the field, never the value.
+impl From<evergrant_oauth::TemplateError> for Error {
+    fn from(error: evergrant_oauth::TemplateError) -> Self {
+        Self::invalid(error.to_string())
+    }
 }
 
 impl Error {

@@ -91,7 +91,9 @@ pub(super) fn class(error: &Error) -> (StatusCode, &'static str, &'static str) {
         Error::ScopeLacking(_) => (StatusCode::FORBIDDEN, "FORBIDDEN", "SCOPE_MISSING"),
         Error::AccountNotFound { .. } | Error::SchemaNotFound(_) => (StatusCode::NOT_FOUND, "NOT_FOUND", SERVER_ERROR),
         Error::ApplicationNotFound { .. } => (StatusCode::NOT_FOUND, "EXTERNAL_API_ERROR", "EXTERNAL_API_FAILURE"),
-        Error::NotFound(_) => (StatusCode::NOT_FOUND, "NOT_FOUND", RESOURCE_NOT_FOUND),
+        Error::NotFound(_) | Error::DefaultAppNotFound(_) | Error::CredentialNotFound(_) => {
+            (StatusCode::NOT_FOUND, "NOT_FOUND", RESOURCE_NOT_FOUND)
+        }
         Error::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT", "CONFLICT"),
         Error::ReauthRequired(_) => (StatusCode::CONFLICT, "CONFLICT", "REAUTH_REQUIRED"),
         Error::ProviderUnavailable { .. } => (StatusCode::BAD_GATEWAY, "BAD_GATEWAY", "PROVIDER_UNAVAILABLE"),

@@ -1,10 +1,14 @@
 //! Who is asking, and what they sent. A handler that names one of these in its signature is authorised by it.
 
+mod account;
+
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::Method;
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+pub use account::{Account, AnyAccount, Bearer, Caller, KeyAccount, SessionAccount, linked_account_id};
 
 use super::error::ApiError;
 use crate::app::App;
@@ -56,22 +60,43 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|_| Error::invalid("the body is too large or was cut off; at most 256 KiB are read"))?;
-        let text: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) {
-            b"{}"
-        } else {
-            &bytes
-        };
-        serde_json::from_slice(text).map(Self).map_err(|error| {
-            Error::invalid(format!(
-                "the body is not the JSON that is wanted here: {}",
-                without_values(&error)
-            ))
-            .into()
-        })
+        let bytes = body(request, state).await?;
+        let parsed = serde_json::from_slice(&bytes).map(Self);
+        Ok(parsed.map_err(|error| not_wanted(&error))?)
     }
+}
+
+/// A JSON body word for word; an empty one reads as `{}`.
+#[derive(Debug)]
+pub struct JsonText(pub String);
+
+impl<S: Send + Sync> FromRequest<S> for JsonText {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = body(request, state).await?;
+        serde_json::from_slice::<IgnoredAny>(&bytes).map_err(|error| not_wanted(&error))?;
+        let text = String::from_utf8(bytes.into());
+        Ok(Self(text.map_err(|_| Error::invalid("the body is not UTF-8"))?))
+    }
+}
+
+async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
+    let bytes = Bytes::from_request(request, state)
+        .await
+        .map_err(|_| Error::invalid("the body is too large or was cut off; at most 256 KiB are read"))?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        Ok(Bytes::from_static(b"{}"))
+    } else {
+        Ok(bytes)
+    }
+}
+
+fn not_wanted(error: &serde_json::Error) -> Error {
+    Error::invalid(format!(
+        "the body is not the JSON that is wanted here: {}",
+        without_values(error)
+    ))
 }
 
 /// What serde says, without quoting values: a caller's secret does not belong in a message.
@@ -91,6 +116,35 @@ fn without_values(error: &serde_json::Error) -> String {
             format!("{shown} ({place})")
         }
         _ => format!("it is malformed ({place})"),
+    }
+}
+
+/// The query, with every mistake in the contract's shape.
+#[derive(Debug)]
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Query::try_from_uri(&parts.uri)
+            .map(|Query(params)| Self(params))
+            .map_err(|_| Error::invalid("a query parameter is not of the wanted type").into())
+    }
+}
+
+/// The one variable segment of a path, decoded.
+#[derive(Debug)]
+pub struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        Path::<String>::from_request_parts(parts, state)
+            .await
+            .map(|Path(segment)| Self(segment))
+            .map_err(|_| Error::invalid("the path is not UTF-8").into())
     }
 }
 

@@ -26,9 +26,23 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(api::health::healthz))
         .routes(routes!(api::health::readyz))
         .routes(routes!(api::health::openapi_json))
-    // applications
-    // connecting
-    // linked accounts and sessions
+        // applications
+        // connecting
+        // linked accounts and sessions
+        .routes(routes!(
+            api::linked_accounts::list,
+            api::linked_accounts::create,
+            api::linked_accounts::upsert
+        ))
+        .routes(routes!(api::linked_accounts::get, api::linked_accounts::delete))
+        .routes(routes!(api::linked_accounts::active))
+        .routes(routes!(api::default_app::put, api::default_app::delete))
+        .routes(routes!(api::session_tokens::issue))
+        .routes(routes!(api::session_tokens::revoke))
+        .routes(routes!(api::connect_url::create))
+        .routes(routes!(api::connect_url::properties))
+        .routes(routes!(api::org::basics))
+        .routes(routes!(api::config_stub::read, api::config_stub::save))
     // webhooks
     // pages
 }

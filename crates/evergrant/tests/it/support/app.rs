@@ -38,7 +38,7 @@ impl TestApp {
             db: Db::connect(&database.url, Some(4)).await.unwrap(),
             keyring: Keyring::parse(&Keyring::generate()).unwrap(),
             data_keys: std::sync::RwLock::default(),
-            catalog: Catalog,
+            catalog: Catalog::load(None, None).unwrap(),
             egress: Egress::new([]),
             clock: Box::new(clock.clone()),
             public_url: "http://127.0.0.1:8080".parse().unwrap(),
