@@ -204,7 +204,6 @@ CREATE TABLE webhooks (
     url TEXT NOT NULL,
     events TEXT NOT NULL,
     enabled BIGINT NOT NULL,
-    type TEXT NOT NULL,
     body TEXT NOT NULL,
     sealed_headers BYTEA,
     method TEXT NOT NULL,
@@ -225,6 +224,7 @@ CREATE TABLE events (
     connection TEXT NOT NULL,
     event TEXT NOT NULL,
     linked_account_id TEXT NOT NULL,
+    linked_account_name TEXT,
     slug TEXT NOT NULL,
     body TEXT NOT NULL,
     created_at BIGINT NOT NULL
@@ -236,7 +236,10 @@ CREATE TABLE deliveries (
     id TEXT PRIMARY KEY,
     tenant TEXT NOT NULL,
     event TEXT NOT NULL REFERENCES events (id) ON DELETE CASCADE,
-    webhook TEXT NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
+    -- no foreign key: deleting a webhook must never fail the transaction that appends an event at the same moment
+    webhook TEXT NOT NULL,
+    -- what is sent, where the webhook's template makes it differ from the event: every attempt sends the same bytes
+    body TEXT,
     attempts BIGINT NOT NULL,
     fence BIGINT NOT NULL,
     lease_until BIGINT,

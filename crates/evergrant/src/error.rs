@@ -132,6 +132,13 @@ pub enum Error {
     Internal(&'static str),
 }
 
+/// What a customer typed into an address does not fit: the message names the field, never the value.
+impl From<evergrant_oauth::TemplateError> for Error {
+    fn from(error: evergrant_oauth::TemplateError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
 impl Error {
     /// A mistake in the input, with the unspecific code.
     #[must_use]

@@ -18,14 +18,25 @@ pub mod vault;
 
 // knowledge: files and pure functions
 pub mod catalog;
+pub mod verdict;
 
 // the handles that all work shares
 pub mod app;
 
 // subjects: own types, rules, SQL
 pub mod accounts;
+pub mod clients;
+pub mod connections;
 pub mod sessions;
 pub mod tenants;
+pub mod webhooks;
+
+// work: takes the handles, tells the story in order
+pub mod authorize;
+pub mod probes;
+pub mod refresh;
 
 // edges: translate; no rules, no SQL
+pub mod demo;
 pub mod http;
+pub mod sandbox;

@@ -19,6 +19,7 @@ use url::{Host, Url};
 use crate::secret::Secret;
 
 pub use address::is_public;
+pub use reqwest::Method;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,7 +31,7 @@ const MAX_REPLY: usize = 256 * 1024;
 /// One request. Header values and the body may be secret, so none of it prints.
 pub struct Request {
     /// The HTTP method.
-    pub method: reqwest::Method,
+    pub method: Method,
     /// Where to.
     pub url: Url,
     /// Names and values.
@@ -44,7 +45,7 @@ pub struct Request {
 impl Request {
     /// A request without headers and body.
     #[must_use]
-    pub fn new(method: reqwest::Method, url: Url) -> Self {
+    pub fn new(method: Method, url: Url) -> Self {
         Self {
             method,
             url,
@@ -59,6 +60,23 @@ impl Request {
     pub fn header(mut self, name: &str, value: impl Into<Secret>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
+    }
+}
+
+impl From<evergrant_oauth::HttpRequest> for Request {
+    fn from(request: evergrant_oauth::HttpRequest) -> Self {
+        let headers = request
+            .headers
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        Self {
+            method: Method::POST,
+            url: request.url,
+            headers,
+            body: Some(request.body),
+            timeout: DEFAULT_TIMEOUT,
+        }
     }
 }
 
@@ -80,6 +98,19 @@ impl Reply {
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The body, if it is JSON.
+    #[must_use]
+    pub fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// What `retry-after` asks for, in seconds (RFC 9110, 10.2.3); its date form is not understood. At most a day.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds: u64 = self.header("retry-after")?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds.min(86_400)))
     }
 }
 

@@ -6,4 +6,5 @@ mod default_app;
 mod linked_account;
 mod org;
 mod session_token;
+mod webhook;
 mod who_asks;

@@ -3,3 +3,4 @@
 mod accounts;
 mod sessions;
 mod tenants;
+mod webhooks;

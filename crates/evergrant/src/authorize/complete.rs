@@ -1,0 +1,175 @@
+//! Back from the provider: the callback.
+
+use evergrant_oauth::{Callback, Outcome, ReplyShape, TokenError, TokenSet, reply};
+
+use super::begin::open;
+use super::identity;
+use super::model::Pending;
+use super::store;
+use crate::accounts;
+use crate::app::App;
+use crate::catalog::{self, Application, AuthType};
+use crate::clients::{self, Purpose};
+use crate::connections::{self, Connection, Fresh, Given};
+use crate::egress::Unreachable;
+use crate::error::Error;
+use crate::ids::sha256_hex;
+use crate::secret::Secret;
+use crate::tenants::{self, Tenant};
+
+/// A completed consent.
+#[derive(Debug)]
+pub struct Completed {
+    /// The application's name, for the page.
+    pub application: String,
+    /// The connection, new or repaired.
+    pub connection: Connection,
+}
+
+/// Why a callback completed nothing. Everything is as it was before.
+#[derive(Debug, thiserror::Error)]
+pub enum NotCompleted {
+    /// The callback is malformed, or its state is unknown, used, stale, or another browser's. Which one is not told.
+    #[error("this link is no longer valid")]
+    Invalid,
+    /// The customer, or the provider on its behalf, said no.
+    #[error("access was not granted")]
+    Denied {
+        /// The application's name.
+        application: String,
+        /// The provider's error code, outside text.
+        code: String,
+    },
+    /// The provider granted, and then would not or could not hand out tokens.
+    #[error("the provider did not hand out tokens")]
+    NoTokens {
+        /// The application's name.
+        application: String,
+    },
+    /// Ours.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// Completes an authorisation: takes it away, exchanges the code, stores the grant, tells the team.
+pub async fn complete(
+    app: &App,
+    slug: &str,
+    pairs: &[(String, String)],
+    browser: &str,
+) -> Result<Completed, NotCompleted> {
+    let callback =
+        Callback::parse(pairs.iter().map(|(name, value)| (name, value))).map_err(|_| NotCompleted::Invalid)?;
+    let application = app.catalog.get(slug).cloned().ok_or(NotCompleted::Invalid)?;
+    let browser_hash = sha256_hex(browser.as_bytes());
+    let mut tx = app.db.begin().await?;
+    let taken = store::take_by_state(&mut tx, (&callback.state.hash(), slug), &browser_hash, app.now()).await?;
+    let authorization = taken.ok_or(NotCompleted::Invalid)?;
+    let tenant = tenants::store::get_environment(&mut tx, &authorization.tenant)
+        .await?
+        .tenant;
+    let account = accounts::store::get(&mut tx, &tenant.id, &authorization.account)
+        .await?
+        .ok_or(NotCompleted::Invalid)?;
+    tx.commit().await?;
+
+    let pending = open(app, &tenant, &authorization).await?;
+    let issuer = issuer(&application, &pending)?;
+    callback
+        .check_issuer(issuer.as_deref())
+        .map_err(|_| NotCompleted::Invalid)?;
+    let code = match callback.outcome {
+        Outcome::Granted { code } => code,
+        Outcome::Denied { error, .. } => {
+            tracing::info!(slug, code = error, "consent was not given");
+            return Err(NotCompleted::Denied {
+                application: application.name.clone(),
+                code: error,
+            });
+        }
+    };
+    let set = exchange(app, &tenant, (&application, &pending), &code).await?;
+    let (client_id, inputs) = (pending.client_id, pending.inputs);
+    let fresh = Fresh::granted(set, client_id, inputs, (&application.lifetimes, app.now()));
+    let identifier = identity::of_grant(app, &application, &fresh.credential).await;
+
+    let mut tx = app.db.begin().await?;
+    let given = Given {
+        account: &account,
+        application: &application,
+        auth_type: AuthType::OAuth2,
+        fresh,
+        identifier,
+    };
+    let (connection, _) = connections::activate(app, &mut tx, &tenant, given).await?;
+    tx.commit().await?;
+    Ok(Completed {
+        application: application.name.clone(),
+        connection,
+    })
+}
+
+fn issuer(application: &Application, pending: &Pending) -> Result<Option<String>, Error> {
+    let scheme = clients::scheme(application)?;
+    let Some(template) = scheme.issuer.as_deref() else {
+        return Ok(None);
+    };
+    if !template.contains('{') {
+        return Ok(Some(template.to_owned()));
+    }
+    let url = catalog::expand(template, &scheme.inputs, &pending.inputs)?;
+    let text = url.as_str();
+    // A parsed URL without a path gains a slash that the issuer, compared as text, does not have.
+    Ok(Some(
+        if template.ends_with('/') {
+            text
+        } else {
+            text.trim_end_matches('/')
+        }
+        .to_owned(),
+    ))
+}
+
+async fn exchange(
+    app: &App,
+    tenant: &Tenant,
+    (application, pending): (&Application, &Pending),
+    code: &Secret,
+) -> Result<TokenSet, NotCompleted> {
+    let client = clients::get(app, tenant, &application.slug).await?;
+    if client.client_id != pending.client_id {
+        // The team changed its client while the customer was at the provider: the code belongs to the old one.
+        return Err(NotCompleted::Invalid);
+    }
+    let purpose = (application, &pending.inputs, Purpose::Exchange);
+    let endpoint = clients::endpoint(app, tenant, &client, purpose)
+        .await?
+        .ok_or(Error::Internal("no token endpoint"))?;
+    let request = endpoint.authorization_code(code, &pending.redirect_uri, pending.verifier.as_ref());
+    let sent = request.sent.clone();
+    let no_tokens = || NotCompleted::NoTokens {
+        application: application.name.clone(),
+    };
+    let answer = app.egress.send(request.into()).await.map_err(|error: Unreachable| {
+        tracing::warn!(slug = application.slug, %error, "the code was not exchanged");
+        no_tokens()
+    })?;
+    let shape = shape(application)?;
+    reply::read(answer.status, &answer.body, &shape, &sent).map_err(|error| {
+        let description = if let TokenError::Rejected { description, .. } = &error {
+            description.as_deref()
+        } else {
+            None
+        };
+        tracing::warn!(slug = application.slug, %error, description, "the code was not exchanged");
+        no_tokens()
+    })
+}
+
+/// Where the application's token replies hold the tokens.
+pub(crate) fn shape(application: &Application) -> Result<ReplyShape, Error> {
+    let path = &clients::scheme(application)?.token_path;
+    Ok(ReplyShape {
+        tokens_at: (!path.is_empty()).then(|| path.clone()),
+    })
+}

@@ -1,0 +1,55 @@
+//! Which account at the provider this is, as the application's file says where to look.
+
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::catalog::{Application, Identity, IdentitySource};
+use crate::connections::Credential;
+use crate::probes;
+
+/// The external account of a fresh grant. Not knowing it is no reason to fail: the grant stands.
+pub(super) async fn of_grant(app: &App, application: &Application, credential: &Credential) -> Option<Value> {
+    let identity = application.oauth2.as_ref()?.identity.as_ref()?;
+    let answer = match (identity.from, credential) {
+        (IdentitySource::TokenReply, Credential::OAuth2(tokens)) => {
+            serde_json::from_str(tokens.extras.expose()).ok()?
+        }
+        (IdentitySource::Input, Credential::OAuth2(tokens)) => json!(tokens.inputs),
+        (IdentitySource::Probe, _) => probes::ask(app, application, credential).await.ok()??.json()?,
+        _ => return None,
+    };
+    read(identity, &answer)
+}
+
+/// The external account that belongs to typed-in values, of which only those that are no secret are looked at.
+pub(super) fn of_keys(identity: Option<&Identity>, open_values: &Value, probe: Option<&Value>) -> Option<Value> {
+    let identity = identity?;
+    match identity.from {
+        IdentitySource::Input => read(identity, open_values),
+        IdentitySource::Probe => read(identity, probe?),
+        IdentitySource::TokenReply => None,
+    }
+}
+
+/// `{ id, name }`, or the id alone where the file names nothing else. At most 200 characters each.
+fn read(identity: &Identity, answer: &Value) -> Option<Value> {
+    let at = |pointer: &str| {
+        let value = if pointer.starts_with('/') {
+            answer.pointer(pointer)
+        } else {
+            answer.get(pointer)
+        }?;
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+        (!text.is_empty()).then_some(text)
+    };
+    let id = at(&identity.id)?;
+    Some(match identity.name.as_deref().and_then(at) {
+        Some(name) if name != id => json!({ "id": id, "name": name }),
+        _ => Value::from(id),
+    })
+}

@@ -1,0 +1,30 @@
+//! Getting consent, and giving it back: from "connect" to the callback, keys that are typed in, tokens that are brought
+//! along, disconnecting.
+//!
+//! An authorisation is a row that is used twice and once each: the *start* page binds it to the browser that opened it, the
+//! *callback* takes it away. Its state is 256 random bits, stored as a hash, good for ten minutes, bound to environment,
+//! account, application and browser. Promises:
+//!
+//! * **Nothing changes before the new credential is verified.** A denied consent, a provider's error, a refused key, a
+//!   forged or stale callback leave everything as it was.
+//! * **Repair in place.** Connecting again is the same call; the connection keeps its id.
+//!
+//! Reading order: [`begin`] (from our API to the provider), [`complete`] (back again), [`save_keys`], [`migrate`],
+//! [`disconnect`].
+
+mod begin;
+mod complete;
+mod disconnect;
+mod identity;
+mod keys;
+mod migrate;
+mod model;
+pub mod store;
+
+pub use begin::{Started, begin, start};
+pub(crate) use complete::shape;
+pub use complete::{Completed, NotCompleted, complete};
+pub use disconnect::{disconnect, disconnect_all};
+pub use keys::save_keys;
+pub use migrate::{Migrated, migrate};
+pub use model::{Inputs, LIFETIME, check_inputs};

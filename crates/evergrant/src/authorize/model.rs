@@ -1,0 +1,110 @@
+//! What an authorisation remembers, and what customers may type in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use evergrant_oauth::Verifier;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::catalog::{Application, AuthType, InputField};
+use crate::error::Error;
+use crate::secret::{Secret, SecretBytes};
+
+/// How long a customer may take between "connect" and the callback.
+pub const LIFETIME: Duration = Duration::from_mins(10);
+
+const MAX_VALUE: usize = 4096;
+const MAX_FIELDS: usize = 50;
+
+/// Typed-in values by the names of their fields.
+pub type Inputs = BTreeMap<String, String>;
+
+/// What must be remembered until the callback. Sealed, since the verifier is a secret.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) verifier: Option<Verifier>,
+    pub(super) redirect_uri: String,
+    pub(super) client_id: String,
+    pub(super) inputs: Inputs,
+}
+
+impl Pending {
+    pub(super) fn to_text(&self) -> Zeroizing<String> {
+        let value = json!({
+            "verifier": self.verifier.as_ref().map(|verifier| verifier.secret().expose()),
+            "redirect_uri": self.redirect_uri,
+            "client_id": self.client_id,
+            "inputs": self.inputs,
+        });
+        Zeroizing::new(value.to_string())
+    }
+
+    pub(super) fn from_bytes(bytes: &SecretBytes) -> Option<Self> {
+        let value: Value = serde_json::from_slice(bytes.expose()).ok()?;
+        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            verifier: text("verifier").map(|text| Verifier::from_stored(Secret::from(text))),
+            redirect_uri: text("redirect_uri")?,
+            client_id: text("client_id")?,
+            inputs: serde_json::from_value(value.get("inputs")?.clone()).ok()?,
+        })
+    }
+}
+
+/// Checks typed-in values against the application's form: unknown fields, missing ones and misfits are named, values
+/// never are. Fields left empty count as absent.
+pub fn check_inputs(application: &Application, auth_type: AuthType, given: Inputs) -> Result<Inputs, Error> {
+    let fields = application.inputs(auth_type);
+    if given.len() > MAX_FIELDS {
+        return Err(Error::invalid("too many fields"));
+    }
+    let given: Inputs = given
+        .into_iter()
+        .filter(|(_, value)| !value.trim().is_empty())
+        .collect();
+    if let Some(name) = given
+        .keys()
+        .find(|name| fields.iter().all(|field| field.name != **name))
+    {
+        let known: Vec<_> = fields.iter().map(|field| field.name.as_str()).collect();
+        let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+        return Err(Error::invalid(format!(
+            "`{shown}` is no field of {}: it asks for {known:?}",
+            application.slug
+        )));
+    }
+    fields
+        .iter()
+        .try_for_each(|field| check_field(field, given.get(&field.name)))?;
+    Ok(given)
+}
+
+fn check_field(field: &InputField, value: Option<&String>) -> Result<(), Error> {
+    let name = &field.name;
+    let Some(value) = value else {
+        return if field.required {
+            Err(Error::invalid(format!("`{name}` ({}) is required", field.label)))
+        } else {
+            Ok(())
+        };
+    };
+    if value.len() > MAX_VALUE || value.chars().any(|c| c.is_control() && c != '\n') {
+        return Err(Error::invalid(format!(
+            "`{name}` is longer than {MAX_VALUE} bytes or holds control characters"
+        )));
+    }
+    let fits = match field.kind.as_str() {
+        "number" => value.parse::<f64>().is_ok_and(f64::is_finite),
+        "boolean" => matches!(value.as_str(), "true" | "false"),
+        "select" => field.options.iter().flatten().any(|option| option.value == *value),
+        _ => true,
+    };
+    if !fits || field.pattern.as_ref().is_some_and(|pattern| !pattern.matches(value)) {
+        return Err(Error::invalid(format!(
+            "`{name}` ({}) does not have the expected form",
+            field.label
+        )));
+    }
+    Ok(())
+}

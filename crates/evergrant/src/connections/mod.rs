@@ -1,0 +1,36 @@
+//! One account's access to one application: status, credential, timeline.
+//!
+//! A connection is `active`, `reauth_required` (with reason, since and evidence) or disconnected; an active one may have
+//! trouble under way, and is still served. Three promises:
+//!
+//! * **Newer wins.** Every stored credential counts `version` up, and every late write names the version it read.
+//! * **Told if and only if it is so.** A change of status and the event about it commit together, once per transition.
+//! * **Repair in place.** Storing a new credential keeps the id, the account and the timeline; disconnecting erases.
+//!
+//! Reading order: [`model`] (types), `transition` (what a judgement does to a status: pure), `schedule` (when it is next
+//! due: pure), `credential` (sealing), `fresh` (a token reply as a credential), `access` (a credential put into a call),
+//! `record` (the transactions that make it so), `store` (SQL), `work` (erasing and the rest).
+
+mod access;
+mod credential;
+mod fresh;
+pub mod model;
+mod observe;
+mod record;
+mod schedule;
+pub mod store;
+#[cfg(test)]
+mod tests;
+mod transition;
+mod work;
+
+pub use access::Access;
+pub use credential::{Credential, Tokens, open, place, seal};
+pub use fresh::Fresh;
+pub use model::{Connection, ConnectionStatus, Flag, KEPT_AFTER_DISCONNECT, Schedule, Trouble};
+pub use observe::{circumstances, observation};
+pub use record::{Given, Observed, Recorded, activate, flag_all_deleted, record, tell};
+pub use schedule::{ahead, retry_after_failures};
+pub use store::{Guard, TimelineEntry};
+pub use transition::{Change, transition};
+pub use work::{erase, expire, find, open_credential};

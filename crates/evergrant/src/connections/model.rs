@@ -1,0 +1,145 @@
+//! What a connection is.
+
+use serde_json::Value;
+
+use crate::catalog::AuthType;
+use crate::clock::Timestamp;
+use crate::ids::{AccountId, ConnectionId, TenantId};
+use crate::reason::{Confidence, Reason, Verdict};
+use crate::vault::Sealed;
+use crate::verdict::Evidence;
+
+/// How long id, times and reason of a disconnected connection are kept.
+pub const KEPT_AFTER_DISCONNECT: std::time::Duration = std::time::Duration::from_hours(30 * 24);
+
+/// Whether a connection can be used.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConnectionStatus {
+    /// It works, or is believed to.
+    Active,
+    /// Only a new consent or a new key helps.
+    ReauthRequired(Flag),
+    /// The customer or the team ended it; nothing secret is left of it.
+    Disconnected {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl ConnectionStatus {
+    /// The word in the database and in the connection object.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::ReauthRequired(_) => "reauth_required",
+            Self::Disconnected { .. } => "disconnected",
+        }
+    }
+
+    /// The flag, where there is one.
+    #[must_use]
+    pub const fn flag(&self) -> Option<&Flag> {
+        if let Self::ReauthRequired(flag) = self {
+            Some(flag)
+        } else {
+            None
+        }
+    }
+}
+
+/// Why a connection needs its customer, since when, and how sure that is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flag {
+    /// Why.
+    pub reason: Reason,
+    /// Since when.
+    pub since: Timestamp,
+    /// Stated or inferred.
+    pub confidence: Confidence,
+    /// Which rule, which words.
+    pub evidence: Evidence,
+}
+
+/// Trouble under way on an active connection; it is still served and tried again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trouble {
+    /// The last observation's verdict.
+    pub verdict: Verdict,
+    /// Its reason.
+    pub reason: Option<Reason>,
+    /// Since when there has been trouble.
+    pub since: Timestamp,
+}
+
+/// When something is next due, and what is known of the tokens' lives. Nothing here is secret.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Schedule {
+    /// Whether a refresh token is stored.
+    pub has_refresh_token: bool,
+    /// When the access token, or the key, was stored.
+    pub issued_at: Option<Timestamp>,
+    /// When the access token ends.
+    pub expires_at: Option<Timestamp>,
+    /// When the refresh token was issued.
+    pub refresh_issued_at: Option<Timestamp>,
+    /// When the refresh token ends, if the provider said so.
+    pub refresh_expires_at: Option<Timestamp>,
+    /// When a refresh, or a probe, is next due.
+    pub due_at: Option<Timestamp>,
+}
+
+/// A connection, without its credential.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connection {
+    /// Stays the same through every repair.
+    pub id: ConnectionId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The customer.
+    pub account: AccountId,
+    /// The application.
+    pub slug: String,
+    /// How it authenticates.
+    pub auth_type: AuthType,
+    /// Whether it can be used.
+    pub status: ConnectionStatus,
+    /// Trouble under way.
+    pub trouble: Option<Trouble>,
+    /// Failed tries in a row.
+    pub failures: u32,
+    /// The external account, as text or an object; `None` when not known.
+    pub identifier: Option<Value>,
+    /// Counts every stored credential.
+    pub version: i64,
+    /// Counts every claim of the refresh lease.
+    pub fence: i64,
+    /// The sealed credential; gone once disconnected.
+    pub sealed: Option<Sealed>,
+    /// When what is due.
+    pub schedule: Schedule,
+    /// When the provider last accepted the credential.
+    pub last_ok_at: Option<Timestamp>,
+    /// Since when the reply to a refresh has been missing: the provider may have rotated without us.
+    pub reply_lost_at: Option<Timestamp>,
+    /// When the customer last connected: a repair moves it.
+    pub connected_at: Timestamp,
+    /// When the customer first connected.
+    pub created_at: Timestamp,
+    /// When anything last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Connection {
+    /// Whether its customer must reconnect.
+    #[must_use]
+    pub const fn is_flagged(&self) -> bool {
+        matches!(self.status, ConnectionStatus::ReauthRequired(_))
+    }
+
+    /// The identifier as the wire contract shows it: `"NA"` when unknown.
+    #[must_use]
+    pub fn identifier_or_na(&self) -> Value {
+        self.identifier.clone().unwrap_or_else(|| Value::from("NA"))
+    }
+}

@@ -1,0 +1,312 @@
+//! The transactions that change a connection: status, credential, timeline and event commit together or not at all.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::credential;
+use super::fresh::Fresh;
+use super::model::{Connection, ConnectionStatus, Schedule};
+use super::schedule::next_due;
+use super::store::{self, Guard, TimelineEntry};
+use super::transition::{Change, transition};
+use crate::accounts::{self, LinkedAccount};
+use crate::app::App;
+use crate::catalog::{Application, AuthType};
+use crate::clock::Timestamp;
+use crate::db::Tx;
+use crate::error::Error;
+use crate::ids::{ConnectionId, random_fraction};
+use crate::reason::{Confidence, Reason, Verdict};
+use crate::tenants::{self, Tenant};
+use crate::verdict::{Evidence, Judgement};
+use crate::webhooks::{self, EventKind};
+
+/// One observation, ready to be recorded.
+#[derive(Debug)]
+pub struct Observed {
+    /// What must still be true for it to count.
+    pub guard: Guard,
+    /// What it means.
+    pub judgement: Judgement,
+    /// The tokens that came with it.
+    pub fresh: Option<Fresh>,
+    /// What the provider asked for.
+    pub retry_after: Option<Duration>,
+    /// Whether the reply was lost after the request may have been received.
+    pub reply_lost: bool,
+}
+
+/// What became of an observation.
+#[derive(Debug)]
+pub enum Recorded {
+    /// It is in the database; this is what it changed, and the connection as it is now.
+    Changed(Change, Box<Connection>),
+    /// A newer credential has been stored meanwhile, or the connection is gone: the observation is about the past and
+    /// changed nothing.
+    Superseded,
+}
+
+/// Records an observation in one transaction.
+pub async fn record(app: &App, tenant: &Tenant, id: &ConnectionId, seen: &Observed) -> Result<Recorded, Error> {
+    let sealer = tenants::sealer(app, tenant).await?;
+    let now = app.now();
+    let mut tx = app.db.begin().await?;
+    let Some(mut connection) = store::hold(&mut tx, &tenant.id, id, (seen.guard, now)).await? else {
+        return Ok(Recorded::Superseded);
+    };
+    let application = application_of(app, &connection)?;
+    let change = transition(&connection, &seen.judgement, now);
+    apply(&mut connection, &change);
+    if let Some(fresh) = &seen.fresh {
+        connection.sealed = Some(credential::seal(&sealer, id, &fresh.credential));
+        connection.schedule = fresh.schedule.clone();
+        connection.version += 1;
+        // A lease taken over from us must not settle with the token that we have just replaced.
+        connection.fence += 1;
+    }
+    if seen.judgement.verdict == Verdict::Ok {
+        connection.failures = 0;
+        connection.last_ok_at = Some(now);
+        connection.reply_lost_at = None;
+    }
+    if seen.reply_lost {
+        connection.reply_lost_at = Some(now);
+    }
+    reschedule(&mut connection, &application, seen.retry_after, now);
+    store::save(&mut tx, &connection).await?;
+    write_change(&mut tx, tenant, &connection, (&change, &seen.judgement, now)).await?;
+    tx.commit().await?;
+    Ok(Recorded::Changed(change, Box::new(connection)))
+}
+
+/// The application of a connection, which an operator may have taken out of the custom folder since.
+pub(super) fn application_of(app: &App, connection: &Connection) -> Result<std::sync::Arc<Application>, Error> {
+    app.catalog
+        .get(&connection.slug)
+        .cloned()
+        .ok_or(Error::NotFound("Application"))
+}
+
+fn apply(connection: &mut Connection, change: &Change) {
+    match change {
+        Change::Nothing => {}
+        Change::Troubled(trouble) => {
+            connection.trouble = Some(trouble.clone());
+            connection.failures = connection.failures.saturating_add(1);
+        }
+        Change::Recovered => connection.trouble = None,
+        Change::Flagged(flag) => {
+            connection.status = ConnectionStatus::ReauthRequired(flag.clone());
+            connection.trouble = None;
+        }
+        Change::Healed => {
+            connection.status = ConnectionStatus::Active;
+            connection.trouble = None;
+        }
+    }
+}
+
+fn reschedule(connection: &mut Connection, application: &Application, retry_after: Option<Duration>, now: Timestamp) {
+    let due = next_due(connection, application, random_fraction(), now);
+    connection.schedule.due_at = due.map(|due| due.max(now.after(retry_after.unwrap_or_default())));
+    connection.updated_at = now;
+}
+
+async fn write_change(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    connection: &Connection,
+    (change, judgement, now): (&Change, &Judgement, Timestamp),
+) -> Result<(), Error> {
+    let kind = match change {
+        Change::Nothing => return Ok(()),
+        Change::Troubled(_) if connection.failures > 1 => return Ok(()),
+        Change::Troubled(_) => "trouble",
+        Change::Recovered => "recovered",
+        Change::Flagged(_) => "flagged",
+        Change::Healed => "healed",
+    };
+    let entry = TimelineEntry {
+        at: now,
+        kind: kind.to_owned(),
+        verdict: Some(judgement.verdict),
+        reason: judgement.reason,
+        confidence: Some(judgement.confidence),
+        evidence: Some(judgement.evidence.clone()),
+    };
+    store::append_timeline(tx, &tenant.id, &connection.id, &entry).await?;
+    if let Change::Flagged(flag) = change {
+        tracing::info!(connection = %connection.id, slug = connection.slug, reason = %flag.reason, rule = flag.evidence.rule, "flagged");
+        tell(tx, tenant, connection, (EventKind::ConnectionExpired, now)).await?;
+    }
+    Ok(())
+}
+
+/// Puts an event about a connection into the outbox, in the transaction that makes it true.
+pub async fn tell(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    connection: &Connection,
+    (kind, now): (EventKind, Timestamp),
+) -> Result<(), Error> {
+    let account = accounts::store::get(tx, &tenant.id, &connection.account).await?;
+    let Some(account) = account else { return Ok(()) };
+    let event = webhooks::Event {
+        kind,
+        connection: connection.id.clone(),
+        linked_account_id: account.account_id,
+        linked_account_name: account.name,
+        at: now,
+        slug: connection.slug.clone(),
+    };
+    webhooks::outbox::append(tx, tenant, &event).await.map(drop)
+}
+
+/// A credential that the customer has just given, verified.
+#[derive(Debug)]
+pub struct Given<'a> {
+    /// The customer.
+    pub account: &'a LinkedAccount,
+    /// The application.
+    pub application: &'a Application,
+    /// How it authenticates.
+    pub auth_type: AuthType,
+    /// The credential.
+    pub fresh: Fresh,
+    /// The external account, where it is known.
+    pub identifier: Option<Value>,
+}
+
+/// Stores a credential that the customer has just given: a first connection, or the repair in place of an existing one.
+/// Says whether it is new.
+pub async fn activate(app: &App, tx: &mut Tx, tenant: &Tenant, given: Given<'_>) -> Result<(Connection, bool), Error> {
+    let sealer = tenants::sealer(app, tenant).await?;
+    let now = app.now();
+    let (mut connection, new) = take_or_insert(tx, tenant, &given, now).await?;
+    connection.sealed = Some(credential::seal(&sealer, &connection.id, &given.fresh.credential));
+    connection.schedule = given.fresh.schedule;
+    connection.status = ConnectionStatus::Active;
+    connection.trouble = None;
+    connection.failures = 0;
+    connection.identifier = given.identifier.or(connection.identifier);
+    // The late end of a refresh that was under way names the old version and fence: it will change nothing.
+    connection.version += 1;
+    connection.fence += 1;
+    connection.last_ok_at = Some(now);
+    connection.reply_lost_at = None;
+    connection.connected_at = now;
+    reschedule(&mut connection, given.application, None, now);
+    store::save(tx, &connection).await?;
+    let kind = if new { "connected" } else { "reconnected" };
+    store::append_timeline(tx, &tenant.id, &connection.id, &plain_entry(kind, now)).await?;
+    if new {
+        tell(tx, tenant, &connection, (EventKind::ConnectionCreated, now)).await?;
+    }
+    Ok((connection, new))
+}
+
+async fn take_or_insert(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    given: &Given<'_>,
+    now: Timestamp,
+) -> Result<(Connection, bool), Error> {
+    let key = (given.application.slug.as_str(), given.auth_type, now);
+    if let Some(found) = store::hold_live(tx, &tenant.id, &given.account.id, key).await? {
+        return Ok((found, false));
+    }
+    let new = Connection {
+        id: ConnectionId::new(now),
+        tenant: tenant.id.clone(),
+        account: given.account.id.clone(),
+        slug: given.application.slug.clone(),
+        auth_type: given.auth_type,
+        status: ConnectionStatus::Active,
+        trouble: None,
+        failures: 0,
+        identifier: None,
+        version: 0,
+        fence: 0,
+        sealed: None,
+        schedule: Schedule::default(),
+        last_ok_at: None,
+        reply_lost_at: None,
+        connected_at: now,
+        created_at: now,
+        updated_at: now,
+    };
+    if store::insert(tx, &new).await? {
+        return Ok((new, true));
+    }
+    let found = store::hold_live(tx, &tenant.id, &given.account.id, key).await?;
+    found.map(|found| (found, false)).ok_or(Error::Busy)
+}
+
+/// An entry that no observation led to.
+pub(super) fn plain_entry(kind: &str, now: Timestamp) -> TimelineEntry {
+    TimelineEntry {
+        at: now,
+        kind: kind.to_owned(),
+        verdict: None,
+        reason: None,
+        confidence: None,
+        evidence: None,
+    }
+}
+
+/// Flags connections because the team itself has removed their OAuth client; returns how many were not flagged before.
+pub async fn flag_all_deleted(
+    app: &App,
+    tx: &mut Tx,
+    tenant: &Tenant,
+    connections: Vec<Connection>,
+) -> Result<usize, Error> {
+    let judgement = Judgement {
+        verdict: Verdict::AppBroken,
+        reason: Some(Reason::OauthAppDeleted),
+        confidence: Confidence::Stated,
+        evidence: Evidence {
+            rule: "client.removed".to_owned(),
+            words: "the team removed its OAuth client".to_owned(),
+            status: 0,
+        },
+    };
+    let now = app.now();
+    let mut flagged = 0;
+    for connection in connections {
+        let guard = Guard {
+            version: connection.version,
+            fence: None,
+        };
+        let Some(mut held) = store::hold(tx, &tenant.id, &connection.id, (guard, now)).await? else {
+            continue;
+        };
+        let change = transition(&held, &judgement, now);
+        if change == Change::Nothing {
+            continue;
+        }
+        apply(&mut held, &change);
+        // Nothing can be refreshed without a client: it is due again when one is set.
+        held.schedule.due_at = None;
+        held.updated_at = now;
+        store::save(tx, &held).await?;
+        write_change(tx, tenant, &held, (&change, &judgement, now)).await?;
+        flagged += 1;
+    }
+    Ok(flagged)
+}
+
+/// The team's own word that a connection is dead (contract section 19, row 7).
+pub(super) fn by_hand() -> Judgement {
+    Judgement {
+        verdict: Verdict::Reauth,
+        reason: Some(Reason::TokenRevoked),
+        confidence: Confidence::Stated,
+        evidence: Evidence {
+            rule: "manual".to_owned(),
+            words: "expired by hand".to_owned(),
+            status: 0,
+        },
+    }
+}

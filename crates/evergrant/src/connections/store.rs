@@ -1,0 +1,459 @@
+//! The connections' SQL.
+
+use serde_json::Value;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use super::model::{Connection, ConnectionStatus, Flag, Schedule, Trouble};
+use crate::catalog::AuthType;
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::ids::{AccountId, ConnectionId, RowId, TenantId};
+use crate::reason::{Confidence, Reason, Verdict};
+use crate::vault::Sealed;
+use crate::verdict::Evidence;
+
+/// Every column that makes a [`Connection`], in the order in which [`connection`] reads them.
+macro_rules! columns {
+    () => {
+        "id, tenant, account, slug, auth_type, status, reason, since, confidence, evidence, trouble_verdict, \
+         trouble_reason, trouble_since, failures, identifier, version, fence, sealed_credential, has_refresh_token, \
+         issued_at, expires_at, refresh_issued_at, refresh_expires_at, due_at, last_ok_at, reply_lost_at, \
+         connected_at, created_at, updated_at, disconnected_at"
+    };
+}
+pub(crate) use columns;
+
+const INSERT: &str = "\
+    INSERT INTO connections (id, tenant, account, slug, auth_type, status, failures, version, has_refresh_token, fence, \
+        connected_at, created_at, updated_at) \
+    VALUES ($1, $2, $3, $4, $5, 'active', 0, 0, 0, 0, $6, $6, $6) ON CONFLICT DO NOTHING";
+
+/// Adds an empty connection, to be filled by [`save`] in the same transaction. Says whether it did: if not, somebody
+/// else has just connected the same.
+pub async fn insert(conn: &mut AnyConnection, new: &Connection) -> Result<bool, Error> {
+    let done = sqlx::query(INSERT)
+        .bind(new.id.as_str())
+        .bind(new.tenant.as_str())
+        .bind(new.account.as_str())
+        .bind(&new.slug)
+        .bind(new.auth_type.as_str())
+        .bind(new.created_at.as_millis())
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// What must still be true of a connection for a late writer to write.
+#[derive(Clone, Copy, Debug)]
+pub struct Guard {
+    /// The credential's version that the writer read.
+    pub version: i64,
+    /// The fence of the writer's lease; `None` where newer news may be written without one.
+    pub fence: Option<i64>,
+}
+
+const HOLD: &str = concat!(
+    "UPDATE connections SET updated_at = $1 WHERE tenant = $2 AND id = $3 AND disconnected_at IS NULL \
+       AND version = $4 AND (fence = $5 OR $5 < 0) RETURNING ",
+    columns!()
+);
+
+/// Takes the row for the rest of the transaction, unless the guard no longer holds, and returns it as it is now.
+pub async fn hold(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &ConnectionId,
+    (guard, now): (Guard, Timestamp),
+) -> Result<Option<Connection>, Error> {
+    let row = sqlx::query(HOLD)
+        .bind(now.as_millis())
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .bind(guard.version)
+        .bind(guard.fence.unwrap_or(-1))
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(connection).transpose()
+}
+
+const HOLD_LIVE: &str = concat!(
+    "UPDATE connections SET updated_at = $1 WHERE tenant = $2 AND account = $3 AND slug = $4 AND auth_type = $5 \
+       AND disconnected_at IS NULL RETURNING ",
+    columns!()
+);
+
+/// Takes the live connection of an account, application and auth type for the rest of the transaction.
+pub async fn hold_live(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    account: &AccountId,
+    (slug, auth_type, now): (&str, AuthType, Timestamp),
+) -> Result<Option<Connection>, Error> {
+    let row = sqlx::query(HOLD_LIVE)
+        .bind(now.as_millis())
+        .bind(tenant.as_str())
+        .bind(account.as_str())
+        .bind(slug)
+        .bind(auth_type.as_str())
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(connection).transpose()
+}
+
+const SAVE: &str = "\
+    UPDATE connections SET status = $3, reason = $4, since = $5, confidence = $6, evidence = $7, trouble_verdict = $8, \
+        trouble_reason = $9, trouble_since = $10, failures = $11, identifier = $12, version = $13, fence = $14, \
+        sealed_credential = $15, has_refresh_token = $16, issued_at = $17, expires_at = $18, refresh_issued_at = $19, \
+        refresh_expires_at = $20, due_at = $21, last_ok_at = $22, reply_lost_at = $23, connected_at = $24, \
+        updated_at = $25, disconnected_at = $26, lease_until = NULL, sent_at = NULL \
+    WHERE tenant = $1 AND id = $2";
+
+/// Writes a connection that is held by this transaction, and ends whatever lease there was on it.
+pub async fn save(conn: &mut AnyConnection, c: &Connection) -> Result<(), Error> {
+    let flag = c.status.flag();
+    let trouble = c.trouble.as_ref();
+    let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
+    let disconnected = if let ConnectionStatus::Disconnected { at } = c.status {
+        Some(at)
+    } else {
+        None
+    };
+    sqlx::query(SAVE)
+        .bind(c.tenant.as_str())
+        .bind(c.id.as_str())
+        .bind(c.status.as_str())
+        .bind(flag.map(|flag| flag.reason.as_str()))
+        .bind(flag.map(|flag| flag.since.as_millis()))
+        .bind(flag.map(|flag| flag.confidence.as_str()))
+        .bind(flag.map(|flag| evidence_text(&flag.evidence)))
+        .bind(trouble.map(|trouble| trouble.verdict.as_str()))
+        .bind(trouble.and_then(|trouble| trouble.reason).map(Reason::as_str))
+        .bind(trouble.map(|trouble| trouble.since.as_millis()))
+        .bind(i64::from(c.failures))
+        .bind(c.identifier.as_ref().map(Value::to_string))
+        .bind(c.version)
+        .bind(c.fence)
+        .bind(c.sealed.as_ref().map(Sealed::as_bytes))
+        .bind(i64::from(c.schedule.has_refresh_token))
+        .bind(millis(c.schedule.issued_at))
+        .bind(millis(c.schedule.expires_at))
+        .bind(millis(c.schedule.refresh_issued_at))
+        .bind(millis(c.schedule.refresh_expires_at))
+        .bind(millis(c.schedule.due_at))
+        .bind(millis(c.last_ok_at))
+        .bind(millis(c.reply_lost_at))
+        .bind(c.connected_at.as_millis())
+        .bind(c.updated_at.as_millis())
+        .bind(millis(disconnected))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+const GET: &str = concat!("SELECT ", columns!(), " FROM connections WHERE tenant = $1 AND id = $2");
+
+/// A connection by its id, disconnected ones too.
+pub async fn get(conn: &mut AnyConnection, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Connection>, Error> {
+    let row = sqlx::query(GET)
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(connection).transpose()
+}
+
+const OF_ACCOUNT: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM connections WHERE tenant = $1 AND account = $2 AND disconnected_at IS NULL ORDER BY slug, auth_type"
+);
+
+/// The live connections of an account.
+pub async fn of_account(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    account: &AccountId,
+) -> Result<Vec<Connection>, Error> {
+    let rows = sqlx::query(OF_ACCOUNT)
+        .bind(tenant.as_str())
+        .bind(account.as_str())
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(connection).collect()
+}
+
+const OF_APPLICATION: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM connections WHERE tenant = $1 AND slug = $2 AND auth_type = 'oauth2' AND disconnected_at IS NULL ORDER BY id"
+);
+
+/// The live OAuth connections of an application, over all accounts of a tenant.
+pub async fn live_of_application(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    slug: &str,
+) -> Result<Vec<Connection>, Error> {
+    let rows = sqlx::query(OF_APPLICATION)
+        .bind(tenant.as_str())
+        .bind(slug)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(connection).collect()
+}
+
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM connections WHERE tenant = $1 AND id > $2 AND disconnected_at IS NULL ORDER BY id LIMIT $3"
+);
+
+/// A page of an environment's live connections, after an id.
+pub async fn list(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    (after, limit): (&str, i64),
+) -> Result<Vec<Connection>, Error> {
+    let rows = sqlx::query(LIST)
+        .bind(tenant.as_str())
+        .bind(after)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(connection).collect()
+}
+
+const TRY_AGAIN: &str = "UPDATE connections SET due_at = $1 WHERE tenant = $2 AND slug = $3 AND auth_type = 'oauth2' \
+    AND has_refresh_token = 1 AND disconnected_at IS NULL \
+    AND (trouble_verdict = 'app_broken' OR reason = 'oauth_app_deleted')";
+
+/// Makes due at once what a broken OAuth client had stopped.
+pub async fn try_again(conn: &mut AnyConnection, tenant: &TenantId, slug: &str, now: Timestamp) -> Result<u64, Error> {
+    let done = sqlx::query(TRY_AGAIN)
+        .bind(now.as_millis())
+        .bind(tenant.as_str())
+        .bind(slug)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+const DUE: &str =
+    "SELECT tenant, id FROM connections WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2";
+
+/// What is due, over all tenants: for the sweep alone. It carries its tenant along.
+pub async fn due_of_all_tenants(
+    conn: &mut AnyConnection,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<(TenantId, ConnectionId)>, Error> {
+    let rows = sqlx::query(DUE)
+        .bind(now.as_millis())
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                TenantId::trusted(row.try_get(0)?),
+                ConnectionId::trusted(row.try_get(1)?),
+            ))
+        })
+        .collect()
+}
+
+const PURGE: &str = "DELETE FROM connections WHERE disconnected_at IS NOT NULL AND disconnected_at < $1";
+
+/// Removes what was left of connections that were disconnected before `before`, over all tenants.
+pub async fn purge_of_all_tenants(conn: &mut AnyConnection, before: Timestamp) -> Result<u64, Error> {
+    Ok(sqlx::query(PURGE)
+        .bind(before.as_millis())
+        .execute(conn)
+        .await?
+        .rows_affected())
+}
+
+/// One line of "why is this connection as it is?"
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: Timestamp,
+    /// What happened: `connected`, `reconnected`, `flagged`, `trouble`, `recovered`, `healed`, `disconnected`.
+    pub kind: String,
+    /// What the observation meant, where there was one.
+    pub verdict: Option<Verdict>,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// How sure that is.
+    pub confidence: Option<Confidence>,
+    /// Which rule, which words, redacted.
+    pub evidence: Option<Evidence>,
+}
+
+const APPEND: &str = "INSERT INTO timeline (id, tenant, connection, at, kind, verdict, reason, confidence, evidence) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
+/// Adds to a connection's timeline.
+pub async fn append_timeline(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &ConnectionId,
+    entry: &TimelineEntry,
+) -> Result<(), Error> {
+    sqlx::query(APPEND)
+        .bind(RowId::new(entry.at).as_str())
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .bind(entry.at.as_millis())
+        .bind(&entry.kind)
+        .bind(entry.verdict.map(Verdict::as_str))
+        .bind(entry.reason.map(Reason::as_str))
+        .bind(entry.confidence.map(Confidence::as_str))
+        .bind(entry.evidence.as_ref().map(evidence_text))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+const TIMELINE: &str = "SELECT at, kind, verdict, reason, confidence, evidence FROM timeline \
+    WHERE tenant = $1 AND connection = $2 ORDER BY at DESC, id DESC LIMIT 100";
+
+/// The newest hundred entries of a connection's timeline, the newest first.
+pub async fn timeline(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &ConnectionId,
+) -> Result<Vec<TimelineEntry>, Error> {
+    let rows = sqlx::query(TIMELINE)
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(|row| timeline_entry(row, id)).collect()
+}
+
+const ERASE_TIMELINE: &str = "UPDATE timeline SET evidence = NULL WHERE tenant = $1 AND connection = $2";
+
+/// Erases the evidence; times and reasons stay.
+pub async fn erase_evidence(conn: &mut AnyConnection, tenant: &TenantId, id: &ConnectionId) -> Result<(), Error> {
+    sqlx::query(ERASE_TIMELINE)
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+fn evidence_text(evidence: &Evidence) -> String {
+    serde_json::to_string(evidence).unwrap_or_default()
+}
+
+fn timeline_entry(row: &AnyRow, id: &ConnectionId) -> Result<TimelineEntry, Error> {
+    let text = |at: usize| row.try_get::<Option<String>, _>(at);
+    let corrupt = || Error::Corrupt {
+        table: "timeline",
+        id: id.to_string(),
+    };
+    Ok(TimelineEntry {
+        at: Timestamp::from_millis(row.try_get(0)?),
+        kind: row.try_get(1)?,
+        verdict: text(2)?
+            .map(|word| Verdict::parse(&word).ok_or_else(corrupt))
+            .transpose()?,
+        reason: text(3)?
+            .map(|word| Reason::parse(&word).ok_or_else(corrupt))
+            .transpose()?,
+        confidence: text(4)?
+            .map(|word| Confidence::parse(&word).ok_or_else(corrupt))
+            .transpose()?,
+        evidence: text(5)?.and_then(|text| serde_json::from_str(&text).ok()),
+    })
+}
+
+/// A row of [`columns`] as a connection; one which makes no sense is [`Error::Corrupt`].
+pub(crate) fn connection(row: &AnyRow) -> Result<Connection, Error> {
+    let id: String = row.try_get(0)?;
+    let corrupt = || Error::Corrupt {
+        table: "connections",
+        id: id.clone(),
+    };
+    let text = |at: usize| row.try_get::<Option<String>, _>(at);
+    let time = |at: usize| Ok::<_, Error>(row.try_get::<Option<i64>, _>(at)?.map(Timestamp::from_millis));
+    let must = |at: usize| Ok::<_, Error>(Timestamp::from_millis(row.try_get(at)?));
+    let auth_type: String = row.try_get(4)?;
+    Ok(Connection {
+        id: ConnectionId::trusted(id.clone()),
+        tenant: TenantId::trusted(row.try_get(1)?),
+        account: AccountId::trusted(row.try_get(2)?),
+        slug: row.try_get(3)?,
+        auth_type: AuthType::parse(&auth_type).ok_or_else(corrupt)?,
+        status: status(row)?.ok_or_else(corrupt)?,
+        trouble: match (text(10)?, time(12)?) {
+            (Some(verdict), Some(since)) => Some(Trouble {
+                verdict: Verdict::parse(&verdict).ok_or_else(corrupt)?,
+                reason: text(11)?
+                    .map(|word| Reason::parse(&word).ok_or_else(corrupt))
+                    .transpose()?,
+                since,
+            }),
+            _ => None,
+        },
+        failures: u32::try_from(row.try_get::<i64, _>(13)?).map_err(|_| corrupt())?,
+        identifier: text(14)?
+            .map(|text| serde_json::from_str(&text).map_err(|_| corrupt()))
+            .transpose()?,
+        version: row.try_get(15)?,
+        fence: row.try_get(16)?,
+        sealed: row.try_get::<Option<Vec<u8>>, _>(17)?.map(Sealed::from_bytes),
+        schedule: Schedule {
+            has_refresh_token: row.try_get::<i64, _>(18)? == 1,
+            issued_at: time(19)?,
+            expires_at: time(20)?,
+            refresh_issued_at: time(21)?,
+            refresh_expires_at: time(22)?,
+            due_at: time(23)?,
+        },
+        last_ok_at: time(24)?,
+        reply_lost_at: time(25)?,
+        connected_at: must(26)?,
+        created_at: must(27)?,
+        updated_at: must(28)?,
+    })
+}
+
+fn status(row: &AnyRow) -> Result<Option<ConnectionStatus>, Error> {
+    let word: String = row.try_get(5)?;
+    let text = |at: usize| row.try_get::<Option<String>, _>(at);
+    let flag = || -> Result<Option<Flag>, Error> {
+        let parts = (text(6)?, row.try_get::<Option<i64>, _>(7)?, text(8)?, text(9)?);
+        let (Some(reason), Some(since), Some(confidence), Some(evidence)) = parts else {
+            return Ok(None);
+        };
+        let Some(reason) = Reason::parse(&reason) else {
+            return Ok(None);
+        };
+        let Some(confidence) = Confidence::parse(&confidence) else {
+            return Ok(None);
+        };
+        let Ok(evidence) = serde_json::from_str(&evidence) else {
+            return Ok(None);
+        };
+        Ok(Some(Flag {
+            reason,
+            since: Timestamp::from_millis(since),
+            confidence,
+            evidence,
+        }))
+    };
+    Ok(match word.as_str() {
+        "active" => Some(ConnectionStatus::Active),
+        "reauth_required" => flag()?.map(ConnectionStatus::ReauthRequired),
+        "disconnected" => row
+            .try_get::<Option<i64>, _>(29)?
+            .map(|at| ConnectionStatus::Disconnected {
+                at: Timestamp::from_millis(at),
+            }),
+        _ => None,
+    })
+}

@@ -1,0 +1,110 @@
+//! Finding out now whether a connection works.
+
+use super::{ask, judged};
+use crate::app::App;
+use crate::catalog::Application;
+use crate::connections::{self, Connection, ConnectionStatus, Guard, Observed, Recorded, circumstances};
+use crate::error::Error;
+use crate::ids::ConnectionId;
+use crate::reason::{Reason, Verdict};
+use crate::refresh::{self, Did, Outcome, Why};
+use crate::tenants::Tenant;
+use crate::verdict::{Circumstances, Judgement};
+
+/// Asks the provider, refreshing first where that is needed, and records what comes of it.
+pub async fn check(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Outcome, Error> {
+    let connection = connections::find(app, tenant, id).await?;
+    if matches!(connection.status, ConnectionStatus::Disconnected { .. }) {
+        return Err(Error::NotFound("Connection"));
+    }
+    let application = app
+        .catalog
+        .get(&connection.slug)
+        .cloned()
+        .ok_or(Error::NotFound("Application"))?;
+    let outlived = connection.schedule.expires_at.is_some_and(|end| end <= app.now());
+    if connection.schedule.has_refresh_token && (connection.is_flagged() || outlived) {
+        let outcome = refresh::renew(app, tenant, id, Why::Forced).await?;
+        return if outcome.did == Did::Renewed {
+            again(app, tenant, &application, outcome).await
+        } else {
+            Ok(outcome)
+        };
+    }
+    if outlived {
+        return refresh::renew(app, tenant, id, Why::Forced).await;
+    }
+    let Some((judgement, retry_after)) = observe(app, tenant, (&application, &connection), None).await? else {
+        return refresh::renew(app, tenant, id, Why::Forced).await;
+    };
+    let refused = judgement.verdict == Verdict::Reauth || judgement.reason == Some(Reason::AccessTokenExpired);
+    if refused && connection.schedule.has_refresh_token {
+        let outcome = refresh::renew(app, tenant, id, Why::Forced).await?;
+        return if outcome.did == Did::Renewed {
+            again(app, tenant, &application, outcome).await
+        } else {
+            Ok(outcome)
+        };
+    }
+    settle(app, tenant, connection, (judgement, retry_after)).await
+}
+
+/// Asks once more with a token that a refresh has just produced: its refusal is proof.
+async fn again(app: &App, tenant: &Tenant, application: &Application, renewed: Outcome) -> Result<Outcome, Error> {
+    let asked = observe(app, tenant, (application, &renewed.connection), Some(true)).await?;
+    match asked {
+        Some(judgement) => settle(app, tenant, renewed.connection, judgement).await,
+        None => Ok(renewed),
+    }
+}
+
+type Seen = (Judgement, Option<std::time::Duration>);
+
+async fn observe(
+    app: &App,
+    tenant: &Tenant,
+    (application, connection): (&Application, &Connection),
+    fresh_from_refresh: Option<bool>,
+) -> Result<Option<Seen>, Error> {
+    let credential = connections::open_credential(app, tenant, connection).await?;
+    let answer = match ask(app, application, &credential).await {
+        Ok(None) => return Ok(None),
+        Ok(Some(reply)) => Ok(reply),
+        Err(error) => Err(error),
+    };
+    let known = Circumstances {
+        fresh_from_refresh,
+        ..circumstances(connection, application, app.now())
+    };
+    let judgement = judged(application, &credential, answer.as_ref().map_err(|error| *error), known);
+    Ok(Some((judgement, answer.ok().and_then(|reply| reply.retry_after()))))
+}
+
+async fn settle(
+    app: &App,
+    tenant: &Tenant,
+    connection: Connection,
+    (judgement, retry_after): Seen,
+) -> Result<Outcome, Error> {
+    let guard = Guard {
+        version: connection.version,
+        fence: None,
+    };
+    let seen = Observed {
+        guard,
+        judgement,
+        fresh: None,
+        retry_after,
+        reply_lost: false,
+    };
+    match connections::record(app, tenant, &connection.id, &seen).await? {
+        Recorded::Changed(_, connection) => Ok(Outcome {
+            did: Did::Asked,
+            connection: *connection,
+        }),
+        Recorded::Superseded => Ok(Outcome {
+            did: Did::Superseded,
+            connection: connections::find(app, tenant, &connection.id).await?,
+        }),
+    }
+}

@@ -1,0 +1,135 @@
+//! Asking a provider whether a credential still works, with a call that truly needs it.
+//!
+//! A refused call of an OAuth connection that can be refreshed is no proof: it is refreshed first, and asked again. A refused
+//! fresh token is proof; so is a refused key.
+
+mod check;
+
+pub use check::check;
+
+use crate::app::App;
+use crate::catalog::{Application, Probe};
+use crate::connections::{Access, Credential, observation};
+use crate::egress::{Method, Reply, Request, Unreachable};
+use crate::error::Error;
+use crate::reason::Verdict;
+use crate::secret::Secret;
+use crate::verdict::{Auth, Circumstances, Judgement, Phase, judge};
+
+/// Asks with a credential; `None` where the application has no call that proves anything.
+pub async fn ask(app: &App, application: &Application, credential: &Credential) -> Result<Option<Reply>, Unreachable> {
+    let Some(request) = request(application, credential).ok().flatten() else {
+        return Ok(None);
+    };
+    app.egress.send(request).await.map(Some)
+}
+
+fn probe<'a>(application: &'a Application, credential: &Credential) -> Option<&'a Probe> {
+    match credential {
+        Credential::OAuth2(_) => application.oauth2.as_ref()?.probe.as_ref(),
+        Credential::Keys(_) => application.keybased.as_ref()?.probe.as_ref(),
+    }
+}
+
+fn request(application: &Application, credential: &Credential) -> Result<Option<Request>, Error> {
+    let Some(probe) = probe(application, credential) else {
+        return Ok(None);
+    };
+    let access = Access::of(application, credential)?;
+    let method = if probe.method == "POST" {
+        Method::POST
+    } else {
+        Method::GET
+    };
+    let mut request = Request::new(method, access.url(&probe.url)?);
+    request
+        .headers
+        .push(("accept".to_owned(), Secret::from("application/json".to_owned())));
+    if let Some(body) = &probe.body {
+        request = request.header("content-type", Secret::from("application/json".to_owned()));
+        request.body = Some(Secret::from(body.to_string()));
+    }
+    request.headers.extend(access.headers);
+    Ok(Some(request))
+}
+
+/// What an answer to a probe means.
+pub(crate) fn judged(
+    application: &Application,
+    credential: &Credential,
+    answer: Result<&Reply, Unreachable>,
+    circumstances: Circumstances,
+) -> Judgement {
+    let auth = match credential {
+        Credential::OAuth2(_) => Auth::OAuth2,
+        Credential::Keys(_) => Auth::ApiKey,
+    };
+    let judgement = judge(
+        &observation(auth, Phase::Probe, answer, circumstances),
+        &application.rules,
+    );
+    let as_expected = probe(application, credential).is_none_or(|probe| met(probe, answer));
+    if judgement.verdict == Verdict::Ok && !as_expected {
+        return Judgement {
+            verdict: Verdict::Transient,
+            reason: Some(crate::reason::Reason::ProviderOutage),
+            confidence: crate::reason::Confidence::Inferred,
+            evidence: crate::verdict::Evidence {
+                rule: "probe.unexpected".to_owned(),
+                ..judgement.evidence
+            },
+        };
+    }
+    judgement
+}
+
+fn met(probe: &Probe, answer: Result<&Reply, Unreachable>) -> bool {
+    if probe.expect.is_empty() {
+        return true;
+    }
+    let body = answer.ok().and_then(Reply::json).unwrap_or_default();
+    probe
+        .expect
+        .iter()
+        .all(|(pointer, wanted)| body.pointer(pointer) == Some(wanted))
+}
+
+/// Proves a credential before it is stored, and returns the answer's JSON. Where the application has no probe there is
+/// nothing to prove it with.
+pub async fn prove(
+    app: &App,
+    application: &Application,
+    credential: &Credential,
+) -> Result<Option<serde_json::Value>, Error> {
+    let Some(request) = request(application, credential)? else {
+        return Ok(None);
+    };
+    let answer = app.egress.send(request).await;
+    let known = Circumstances {
+        has_refresh_token: Some(false),
+        ..Circumstances::default()
+    };
+    let judgement = judged(application, credential, answer.as_ref().map_err(|error| *error), known);
+    let status = judgement.evidence.status;
+    match judgement.verdict {
+        Verdict::Ok => Ok(answer.ok().as_ref().and_then(Reply::json)),
+        // Alive, and lacking the permission for this one call: that is a matter between the customer and the provider.
+        Verdict::OkButDenied if status == 403 => Ok(None),
+        Verdict::Transient if judgement.reason != Some(crate::reason::Reason::AccessTokenExpired) => {
+            let retry_after = answer.ok().as_ref().and_then(Reply::retry_after);
+            Err(Error::ProviderUnavailable { retry_after })
+        }
+        _ => Err(Error::CredentialsRefused(refusal(application, &judgement))),
+    }
+}
+
+/// The provider's reason, as far as it may be shown: redacted words, never its raw text.
+pub(crate) fn refusal(application: &Application, judgement: &Judgement) -> String {
+    let words = &judgement.evidence.words;
+    let status = judgement.evidence.status;
+    if words.is_empty() {
+        format!("{} answered {status}", application.name)
+    } else {
+        format!("{} answered {status} ({words})", application.name)
+    }
+}

@@ -1,0 +1,26 @@
+//! Keeping tokens alive.
+//!
+//! A grant is renewed a little before its access token expires, and when a caller demands it. Promises:
+//!
+//! * **One renewal at a time**, over all nodes. A lease is taken first; providers that rotate refresh tokens treat a second
+//!   use as theft. A caller who meets a held lease waits for its outcome.
+//! * **No silent loss.** Claim and intent are one statement, so that a process that dies with a request under way leaves a
+//!   record of it. Every attempt that ends, ends in one transaction: outcome, state and event.
+//!
+//! Two subtleties. A rejected refresh token flags only if the version has not moved, else another worker has rotated it just
+//! now. And a rotated token is stored whatever else has happened, as long as nothing newer is there; storing it is retried
+//! before anything else, since the old one is dead.
+//!
+//! Reading order: [`plan`] decides, `lease` claims, [`renew`] acts, [`sweep`] does so for all that is due.
+
+mod lease;
+mod plan;
+mod renew;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+pub use lease::{LEASE, Lease, claim, held_until, postpone, release};
+pub use plan::{Plan, Why, plan};
+pub use renew::{Did, Outcome, exchange_once, renew};
+pub use sweep::run_due;

@@ -1,0 +1,68 @@
+//! Whether there is anything to do. Pure.
+
+use std::time::Duration;
+
+use crate::catalog::AuthType;
+use crate::clock::Timestamp;
+use crate::connections::{Connection, ahead};
+
+/// Why somebody asks for a renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It is due, as the sweep sees it.
+    Due,
+    /// A caller needs a token that lives at least this long.
+    Use {
+        /// How long.
+        need: Duration,
+    },
+    /// Somebody says so, whatever the token's age.
+    Forced,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// The credential will do.
+    UseAsIs,
+    /// Use the refresh token.
+    Renew,
+    /// Nothing can be refreshed; ask the provider whether it still works.
+    Ask,
+    /// Past its end, and nothing to refresh it with: only a new consent helps.
+    Reauthorize,
+}
+
+/// Decides what to do with a connection at `now`.
+#[must_use]
+pub fn plan(c: &Connection, why: Why, now: Timestamp) -> Plan {
+    let due = c.schedule.due_at.is_some_and(|due| due <= now);
+    let ended = c.schedule.expires_at.is_some_and(|end| end <= now);
+    if c.auth_type == AuthType::Keybased {
+        return if due || why == Why::Forced {
+            Plan::Ask
+        } else {
+            Plan::UseAsIs
+        };
+    }
+    if !c.schedule.has_refresh_token {
+        return match why {
+            _ if ended => Plan::Reauthorize,
+            Why::Forced => Plan::Ask,
+            Why::Due if due => Plan::Ask,
+            _ => Plan::UseAsIs,
+        };
+    }
+    let wanted = match why {
+        Why::Forced => true,
+        Why::Due => due,
+        Why::Use { need } => {
+            let life = |end: Timestamp| end.since(c.schedule.issued_at.unwrap_or(now));
+            // Never more than the token's life allows, or every use would renew.
+            c.schedule
+                .expires_at
+                .is_some_and(|end| end <= now.after(need.min(life(end) / 2).max(ahead(life(end)) / 2)))
+        }
+    };
+    if wanted { Plan::Renew } else { Plan::UseAsIs }
+}

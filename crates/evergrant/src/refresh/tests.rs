@@ -1,0 +1,104 @@
+use std::time::Duration;
+
+use super::*;
+use crate::catalog::AuthType;
+use crate::clock::Timestamp;
+use crate::connections::{Connection, ConnectionStatus, Schedule};
+use crate::ids::{AccountId, ConnectionId, TenantId};
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const HOUR: Duration = Duration::from_hours(1);
+
+fn connection(auth_type: AuthType, schedule: Schedule) -> Connection {
+    Connection {
+        id: ConnectionId::new(NOW),
+        tenant: TenantId::new(NOW),
+        account: AccountId::new(NOW),
+        slug: "slack".into(),
+        auth_type,
+        status: ConnectionStatus::Active,
+        trouble: None,
+        failures: 0,
+        identifier: None,
+        version: 1,
+        fence: 1,
+        sealed: None,
+        schedule,
+        last_ok_at: None,
+        reply_lost_at: None,
+        connected_at: NOW,
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
+
+fn grant(refreshable: bool) -> Connection {
+    let schedule = Schedule {
+        has_refresh_token: refreshable,
+        issued_at: Some(NOW),
+        expires_at: Some(NOW.after(HOUR)),
+        due_at: Some(NOW.after(HOUR / 2)),
+        ..Schedule::default()
+    };
+    connection(AuthType::OAuth2, schedule)
+}
+
+#[test]
+fn a_grant_is_renewed_when_it_is_due_and_not_before() {
+    let due = NOW.after(HOUR / 2);
+    assert_eq!(
+        plan(&grant(true), Why::Due, due.before(Duration::from_millis(1))),
+        Plan::UseAsIs
+    );
+    assert_eq!(plan(&grant(true), Why::Due, due), Plan::Renew);
+}
+
+#[test]
+fn a_forced_renewal_does_not_ask_how_old_the_token_is() {
+    assert_eq!(plan(&grant(true), Why::Forced, NOW), Plan::Renew);
+}
+
+#[test]
+fn a_use_renews_just_inside_what_it_needs() {
+    let why = Why::Use {
+        need: Duration::from_mins(20),
+    };
+    assert_eq!(
+        plan(&grant(true), why, NOW.after(Duration::from_mins(39))),
+        Plan::UseAsIs
+    );
+    assert_eq!(plan(&grant(true), why, NOW.after(Duration::from_mins(40))), Plan::Renew);
+}
+
+#[test]
+fn a_use_that_needs_longer_than_tokens_live_does_not_renew_every_time() {
+    let why = Why::Use {
+        need: Duration::from_hours(24),
+    };
+    assert_eq!(plan(&grant(true), why, NOW), Plan::UseAsIs);
+    assert_eq!(plan(&grant(true), why, NOW.after(HOUR / 2)), Plan::Renew);
+}
+
+#[test]
+fn an_ended_token_without_a_refresh_token_needs_the_customer() {
+    let end = NOW.after(HOUR);
+    for why in [Why::Due, Why::Forced, Why::Use { need: HOUR }] {
+        assert_eq!(plan(&grant(false), why, end), Plan::Reauthorize, "{why:?}");
+    }
+    assert_eq!(plan(&grant(false), Why::Due, end.before(HOUR)), Plan::UseAsIs);
+    assert_eq!(plan(&grant(false), Why::Forced, end.before(HOUR)), Plan::Ask);
+}
+
+#[test]
+fn a_key_is_asked_about_when_due_or_demanded() {
+    let key = connection(
+        AuthType::Keybased,
+        Schedule {
+            due_at: Some(NOW.after(HOUR)),
+            ..Schedule::default()
+        },
+    );
+    assert_eq!(plan(&key, Why::Due, NOW), Plan::UseAsIs);
+    assert_eq!(plan(&key, Why::Due, NOW.after(HOUR)), Plan::Ask);
+    assert_eq!(plan(&key, Why::Forced, NOW), Plan::Ask);
+}

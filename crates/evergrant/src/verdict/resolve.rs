@@ -1,0 +1,199 @@
+//! From a meaning to a verdict: what the circumstances decide.
+
+use std::time::Duration;
+
+use super::model::{Auth, Circumstances, Evidence, Judgement, Observation, Phase};
+use super::redact::redact;
+use super::rules::{Conclusion, Meaning};
+use crate::reason::{Confidence, Reason, Verdict};
+
+/// What a rule, or generic knowledge, found in an answer.
+#[derive(Debug)]
+pub(super) struct Finding {
+    conclusion: Conclusion,
+    /// The provider said so in words or by a code; else we conclude it.
+    stated: bool,
+    rule: String,
+    words: String,
+}
+
+impl Finding {
+    /// The finding of an application's own rule.
+    pub(super) fn of(conclusion: Conclusion, rule: &str, words: String) -> Self {
+        Self {
+            conclusion,
+            stated: true,
+            rule: rule.to_owned(),
+            words,
+        }
+    }
+
+    /// A verdict that the provider's words state.
+    pub(super) fn stated(rule: &str, verdict: Verdict, reason: Option<Reason>, words: String) -> Self {
+        Self {
+            conclusion: Conclusion::Fixed(verdict, reason),
+            stated: true,
+            rule: rule.to_owned(),
+            words,
+        }
+    }
+
+    /// A verdict that is concluded, from a status or from what is missing.
+    pub(super) fn inferred(rule: &str, verdict: Verdict, reason: Option<Reason>) -> Self {
+        Self {
+            conclusion: Conclusion::Fixed(verdict, reason),
+            stated: false,
+            rule: rule.to_owned(),
+            words: String::new(),
+        }
+    }
+
+    /// A meaning that the circumstances will turn into a verdict.
+    pub(super) fn means(rule: &str, meaning: Meaning, words: String) -> Self {
+        Self {
+            conclusion: Conclusion::Means(meaning),
+            stated: true,
+            rule: rule.to_owned(),
+            words,
+        }
+    }
+
+    /// The same with a meaning in place of its verdict.
+    pub(super) fn meaning(self, meaning: Meaning) -> Self {
+        Self {
+            conclusion: Conclusion::Means(meaning),
+            ..self
+        }
+    }
+
+    /// The same with other words.
+    pub(super) fn with_words(self, words: String) -> Self {
+        Self { words, ..self }
+    }
+}
+
+/// What the circumstances decide whatever the answer says. A success is never called into question.
+pub(super) fn by_circumstances(seen: &Observation) -> Option<Finding> {
+    use Reason::{BadRequest, Network, ProviderOutage};
+    let known = &seen.circumstances;
+    let passing = |rule: &str, reason| Some(Finding::inferred(rule, Verdict::Transient, Some(reason)));
+    if seen.status == 0 || seen.fault.is_some() {
+        let fault = seen.fault.map_or("no answer", super::NetworkFault::as_str);
+        let finding = Finding::inferred("generic.network.no_answer", Verdict::Transient, Some(Network));
+        return Some(finding.with_words(fault.to_owned()));
+    }
+    if seen.status < 300 {
+        return None;
+    }
+    if known.redirects_to_provider == Some(false) && seen.status < 400 {
+        return passing("generic.network.foreign_redirect", Network);
+    }
+    if known.works_from_elsewhere == Some(true) {
+        return passing("generic.network.we_are_refused", Network);
+    }
+    if known.request_misbuilt == Some(true) && seen.status < 500 {
+        return Some(Finding::inferred(
+            "generic.request.misbuilt",
+            Verdict::ConfigError,
+            Some(BadRequest),
+        ));
+    }
+    if known.many_refused_at_once == Some(true) && matches!(seen.status, 401 | 403) {
+        return passing("generic.outage.many_at_once", ProviderOutage);
+    }
+    None
+}
+
+/// The judgement of a finding under the observation's circumstances.
+pub(super) fn judgement(seen: &Observation, finding: Finding) -> Judgement {
+    let (verdict, reason, stated) = match finding.conclusion {
+        Conclusion::Fixed(verdict, reason) => (verdict, reason, finding.stated),
+        Conclusion::Means(meaning) => {
+            let (verdict, reason, stated) = resolve(seen, meaning);
+            // A bare status states nothing.
+            (verdict, reason, stated && !finding.words.is_empty())
+        }
+    };
+    Judgement {
+        verdict,
+        reason,
+        confidence: if stated {
+            Confidence::Stated
+        } else {
+            Confidence::Inferred
+        },
+        evidence: Evidence {
+            rule: finding.rule,
+            words: redact(&finding.words),
+            status: seen.status,
+        },
+    }
+}
+
+type Resolved = (Verdict, Option<Reason>, bool);
+
+fn resolve(seen: &Observation, meaning: Meaning) -> Resolved {
+    let known = &seen.circumstances;
+    match seen.phase {
+        Phase::ApiCall | Phase::Probe => match seen.auth {
+            Auth::ApiKey => (Verdict::Reauth, Some(Reason::ApiKeyInvalid), true),
+            Auth::OAuth2 => refused_token(known, meaning),
+        },
+        Phase::Refresh => {
+            let (reason, stated) = dead_grant(known, meaning);
+            (Verdict::Reauth, Some(reason), stated)
+        }
+        // A code that is refused was ours to use in time and once; no grant exists yet that could be dead.
+        Phase::CodeExchange | Phase::AuthorizeCallback => (Verdict::ConfigError, Some(Reason::BadRequest), false),
+    }
+}
+
+/// Access tokens younger than this may simply not have reached every server of the provider yet.
+const SETTLING: Duration = Duration::from_mins(1);
+
+/// A refused access token is proof only when nothing can replace it, or when it has just been replaced.
+fn refused_token(known: &Circumstances, meaning: Meaning) -> Resolved {
+    let refresh = (
+        Verdict::Transient,
+        Some(Reason::AccessTokenExpired),
+        meaning == Meaning::CredentialExpired,
+    );
+    let settling = (Verdict::Transient, Some(Reason::ProviderOutage), false);
+    let revoked = matches!(meaning, Meaning::CredentialRevoked | Meaning::GrantRevoked);
+    let expired = matches!(meaning, Meaning::CredentialExpired | Meaning::GrantExpired);
+    if known.newer_token_stored == Some(true) {
+        return refresh;
+    }
+    if known.fresh_from_refresh == Some(true) {
+        // "Expired" contradicts the refresh that has just succeeded: the provider is not of one mind yet.
+        return if expired {
+            settling
+        } else {
+            (Verdict::Reauth, Some(Reason::TokenRevoked), revoked)
+        };
+    }
+    if known.access_token_age.is_some_and(|age| age < SETTLING) {
+        return settling;
+    }
+    match known.has_refresh_token {
+        Some(false) if expired || (known.access_token_outlived() && !revoked) => {
+            (Verdict::Reauth, Some(Reason::AccessTokenExpired), expired)
+        }
+        Some(false) => (Verdict::Reauth, Some(Reason::TokenRevoked), revoked),
+        None if revoked => (Verdict::Reauth, Some(Reason::TokenRevoked), true),
+        Some(true) | None => refresh,
+    }
+}
+
+/// Why a refresh token died. What the provider states wins over what the calendar suggests.
+fn dead_grant(known: &Circumstances, meaning: Meaning) -> (Reason, bool) {
+    match meaning {
+        Meaning::GrantExpired | Meaning::CredentialExpired => (Reason::RefreshTokenExpired, true),
+        _ if known.password_changed_since == Some(true) => (Reason::PasswordChanged, false),
+        Meaning::GrantRevoked | Meaning::CredentialRevoked => (Reason::TokenRevoked, true),
+        _ if known.refresh_token_outlived() || known.session_ended == Some(true) => {
+            (Reason::RefreshTokenExpired, false)
+        }
+        _ => (Reason::TokenRevoked, false),
+    }
+}

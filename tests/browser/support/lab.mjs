@@ -1,0 +1,100 @@
+// Everything one run needs, wired together: two third parties, the SaaS team's page and receiver, and Evergrant.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeCatalog } from '../catalog/lab.mjs';
+import { Evergrant } from './evergrant.mjs';
+import { startKeyed } from './keyed.mjs';
+import { CLIENT, startProvider } from './oidc.mjs';
+import { ProductPage, startProduct } from './page.mjs';
+import { startReceiver } from './receiver.mjs';
+
+export const OAUTH_APP = 'oidc-lab';
+export const KEYED_APP = 'keyed-lab';
+export const EVENTS = ['Connection Created', 'Connection Deleted', 'Connection Expired'];
+
+/** A customer of the SaaS team, with a browser of their own and the team's page open in it. */
+export class Customer {
+  /**
+   * @param {string} account
+   * @param {import('playwright-core').BrowserContext} context
+   * @param {ProductPage} product
+   */
+  constructor(account, context, product) {
+    this.account = account;
+    this.context = context;
+    this.product = product;
+  }
+}
+
+/** The world of one engine. */
+export class Lab {
+  /**
+   * @param {Awaited<ReturnType<typeof startProvider>>} oidc
+   * @param {Awaited<ReturnType<typeof startKeyed>>} keyed
+   * @param {Awaited<ReturnType<typeof startReceiver>>} receiver
+   * @param {Awaited<ReturnType<typeof startProduct>>} page
+   */
+  constructor(oidc, keyed, receiver, page) {
+    this.oidc = oidc;
+    this.keyed = keyed;
+    this.receiver = receiver;
+    this.page = page;
+    this.folder = '';
+    /** @type {Evergrant | undefined} */
+    this.running = undefined;
+  }
+
+  /** @param {import('./evergrant.mjs').Engine} engine */
+  static async start(engine) {
+    const lab = new Lab(await startProvider(), await startKeyed(), await startReceiver(), await startProduct());
+    try {
+      await lab.#startEvergrant(engine);
+    } catch (error) {
+      await lab.close();
+      throw error;
+    }
+    return lab;
+  }
+
+  /** @param {import('./evergrant.mjs').Engine} engine */
+  async #startEvergrant(engine) {
+    this.folder = await mkdtemp(join(tmpdir(), 'evergrant-catalog-'));
+    await writeCatalog(this.folder, { oidc: this.oidc.origin, keyed: this.keyed.origin });
+    const egressAllow = [this.oidc, this.keyed, this.receiver].map(({ authority }) => authority);
+    this.running = await Evergrant.start({ engine, egressAllow, catalog: this.folder });
+    await this.oidc.registerClient(this.evergrant.callback(OAUTH_APP));
+    await this.evergrant.setClient(OAUTH_APP, CLIENT);
+    await this.evergrant.createWebhook(this.receiver.url, EVENTS);
+    this.receiver.trust(this.evergrant.key);
+  }
+
+  get evergrant() {
+    if (!this.running) throw new Error('Evergrant is not running');
+    return this.running;
+  }
+
+  /**
+   * A new linked account with a browser and the team's page open in it.
+   * @param {import('playwright-core').Browser} browser
+   * @param {string} account
+   */
+  async customer(browser, account) {
+    await this.evergrant.createAccount(account);
+    const token = await this.evergrant.sessionToken(account);
+    const context = await browser.newContext();
+    context.setDefaultTimeout(20_000);
+    const product = await ProductPage.open(context, { origin: this.page.origin, baseUrl: this.evergrant.origin, token });
+    return new Customer(account, context, product);
+  }
+
+  async close() {
+    try {
+      for (const secret of [...this.oidc.secrets(), ...this.keyed.secrets()]) this.running?.secrets.add(secret);
+      await this.running?.stop();
+    } finally {
+      await Promise.all([this.oidc, this.keyed, this.receiver, this.page].map(({ close }) => close()));
+      if (this.folder) await rm(this.folder, { recursive: true, force: true });
+    }
+  }
+}

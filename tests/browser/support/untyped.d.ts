@@ -1,0 +1,2 @@
+// oidc-provider ships no types of its own.
+declare module 'oidc-provider';
