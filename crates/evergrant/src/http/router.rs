@@ -79,7 +79,11 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(api::webhooks::unsubscribe))
         // pages
         .route("/connect", get(portal::show_list))
-        .route("/connect/{token}", get(portal::open))
+        .route("/connect/{segment}", get(portal::open_or_form).post(portal::act))
+        .route("/api/v1/{slug}/start/{token}", get(portal::start))
+        .route("/api/v1/{slug}/callback", get(portal::callback))
+        .route("/icons/{file}", get(portal::icon))
+        .route("/assets/close.js", get(portal::script))
         .route("/assets/{file}", get(portal::stylesheet))
 }
 

@@ -8,7 +8,10 @@ use axum::response::Response;
 use super::page::{Frame, PageError, send};
 use super::session::Visitor;
 use crate::app::App;
+use crate::catalog::{Application, AuthType};
 use crate::clock::Timestamp;
+use crate::connections::{self, Connection};
+use crate::error::Error;
 use crate::reason::Reason;
 
 /// The page.
@@ -166,7 +169,7 @@ pub const fn plain_reason(reason: Reason) -> &'static str {
 
 /// `GET /connect`: the visitor's applications.
 pub async fn show_list(State(app): State<App>, visitor: Visitor) -> Result<Response, PageError> {
-    let mut cards = cards(&app, &visitor);
+    let mut cards = cards(&app, &visitor).await?;
     AppCard::sort(&mut cards);
     let page = ListPage {
         frame: visitor.frame,
@@ -177,7 +180,31 @@ pub async fn show_list(State(app): State<App>, visitor: Visitor) -> Result<Respo
     Ok(send(StatusCode::OK, &page, &visitor.environment.frame_origins))
 }
 
-// WIRE: the catalogue's applications with the states of connections::store::of_account.
-fn cards(_app: &App, _visitor: &Visitor) -> Vec<AppCard> {
-    Vec::new()
+async fn cards(app: &App, visitor: &Visitor) -> Result<Vec<AppCard>, Error> {
+    let on = &visitor.account;
+    let live = connections::store::of_account(&mut *app.db.read().await?, &on.tenant.id, &on.account.id).await?;
+    Ok(app.catalog.all().into_iter().map(|application| card(application, &live)).collect())
+}
+
+fn card(application: &Application, live: &[Connection]) -> AppCard {
+    let mine: Vec<_> = live.iter().filter(|one| one.slug == application.slug).collect();
+    let flag = mine.iter().find_map(|one| one.status.flag());
+    let state = match flag {
+        Some(flag) => CardState::Expired { reason: plain_reason(flag.reason), since: flag.since },
+        None if mine.is_empty() => CardState::NotConnected,
+        None => CardState::Connected,
+    };
+    let way = |auth_type: AuthType| Way {
+        auth_type: auth_type.as_str(),
+        asks: !application.inputs(auth_type).is_empty(),
+    };
+    AppCard {
+        slug: application.slug.clone(),
+        name: application.name.clone(),
+        description: application.description.clone(),
+        tag: application.tags.first().cloned(),
+        icon: Some(format!("/icons/{}.svg", application.slug)),
+        state,
+        ways: application.auth_types().into_iter().map(way).collect(),
+    }
 }

@@ -70,6 +70,8 @@ pub struct MessagePage {
     /// Where the browser goes by itself, at once. This is how a form leads to a provider: `form-action 'self'` forbids a
     /// redirect from a form to another origin in Chromium, and says nothing about a page that moves on.
     pub go_to: Option<String>,
+    /// After how many milliseconds a window that a script has opened closes itself.
+    pub closes_after_ms: Option<u32>,
 }
 
 impl MessagePage {
@@ -83,6 +85,7 @@ impl MessagePage {
             text: text.to_owned(),
             link: None,
             go_to: None,
+            closes_after_ms: None,
         }
     }
 
@@ -99,6 +102,7 @@ impl MessagePage {
                 label: format!("Continue to {to}"),
             }),
             go_to: Some(href),
+            closes_after_ms: None,
         }
     }
 }

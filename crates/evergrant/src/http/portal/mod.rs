@@ -4,8 +4,10 @@
 //! from then on the cookie says who is looking. Every form carries a token that is derived from the session, so that no
 //! other site can send one. No page may be framed, except by origins that the environment names.
 //!
-//! Reading order: `session` (who is looking), `page` (how a page is sent), `message`, `list`, `form` (what they show).
+//! Reading order: `session` (who is looking), `page` (how a page is sent), `message`, `list`, `form` (what they show), `connect` (what visitors do), `consent` (out to the provider and back).
 
+mod connect;
+mod consent;
 mod form;
 mod list;
 mod message;
@@ -13,9 +15,11 @@ mod page;
 mod session;
 mod style;
 
+pub use connect::{act, open_or_form};
+pub use consent::{callback, start};
 pub use form::{FieldOption, FormField, FormPage, Input};
 pub use list::{AppCard, CardState, ListPage, Way, plain_reason, show_list};
 pub use message::{Link, MessagePage, Tone};
 pub use page::{Frame, PageError, frame_ancestors, send};
-pub use session::{Posted, Visitor, open};
-pub use style::stylesheet;
+pub use session::{Posted, Visitor};
+pub use style::{icon, script, stylesheet};

@@ -79,7 +79,7 @@ pub fn send(status: StatusCode, page: &impl Template, origins: &[String]) -> Res
 /// Puts a page's headers on a response.
 pub(super) fn with_headers(mut response: Response, origins: &[String]) -> Response {
     let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {}",
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {}",
         frame_ancestors(origins)
     );
     let headers = response.headers_mut();
@@ -127,6 +127,7 @@ impl IntoResponse for PageError {
             text,
             link: None,
             go_to: None,
+            closes_after_ms: None,
         };
         send(class(&self.0).0, &page, &[])
     }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -35,12 +34,11 @@ pub struct Visitor {
     pub csrf: String,
 }
 
-/// `GET /connect/{token}`: trades the token for a cookie and leads to the clean address.
-pub async fn open(State(app): State<App>, token: Result<Path<String>, PathRejection>) -> Result<Response, PageError> {
-    let Path(token) = token.map_err(|_| Error::InvalidSessionToken)?;
-    let session = sessions::authenticate(&app, &token).await?;
+/// Trades a session token in an address for a cookie, and leads to the clean address.
+pub(super) async fn open(app: &App, token: &str) -> Result<Response, PageError> {
+    let session = sessions::authenticate(app, token).await?;
     let environment = tenants::store::get_environment(&mut *app.db.read().await?, &session.tenant.id).await?;
-    let cookie = cookie(&app, &token, &session)?;
+    let cookie = cookie(app, token, &session)?;
     let headers = [
         (header::LOCATION, HeaderValue::from_static("/connect")),
         (header::SET_COOKIE, cookie),
@@ -62,7 +60,7 @@ fn cookie_text(https: bool, token: &str, left: Duration) -> String {
     format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
 }
 
-fn is_https(app: &App) -> bool {
+pub(super) fn is_https(app: &App) -> bool {
     app.public_url.scheme() == "https"
 }
 
@@ -71,7 +69,7 @@ const fn cookie_name(https: bool) -> &'static str {
     if https { HOST_NAME } else { PLAIN_NAME }
 }
 
-fn cookie_value(headers: &HeaderMap, name: &str) -> Option<Secret> {
+pub(super) fn cookie_value(headers: &HeaderMap, name: &str) -> Option<Secret> {
     let lines = headers
         .get_all(header::COOKIE)
         .iter()
@@ -81,6 +79,11 @@ fn cookie_value(headers: &HeaderMap, name: &str) -> Option<Secret> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(key, value)| *key == name && !value.is_empty())
         .map(|(_, value)| Secret::from(value.to_owned()))
+}
+
+/// Whether the browser has hosted pages open; not whether its session is still good.
+pub(super) fn has_cookie(app: &App, headers: &HeaderMap) -> bool {
+    cookie_value(headers, cookie_name(is_https(app))).is_some()
 }
 
 fn csrf_of(token: &Secret) -> String {
