@@ -173,7 +173,7 @@ fn the_sandboxs_addresses_begin_with_its_origin() {
     let address = probe
         .address(&base, key.inputs(AuthType::Keybased), &BTreeMap::new())
         .unwrap();
-    assert_eq!(address.as_str(), "http://127.0.0.1:8080/sandbox/api/me");
+    assert_eq!(address.as_str(), "http://127.0.0.1:8080/sandbox/sms/me");
 }
 
 #[test]

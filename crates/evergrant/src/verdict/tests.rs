@@ -511,7 +511,8 @@ fn the_authorisation_endpoint_says_nothing_about_stored_grants() {
         ("access_denied", DENIED),
         ("temporarily_unavailable", DOWN),
         ("invalid_scope", OURS),
-        ("unauthorized_client", DELETED),
+        ("unauthorized_client", SECRET),
+        ("invalid_client", DELETED),
         ("login_required", (Verdict::OkButDenied, Some(MfaOrConsentRequired))),
         ("invalid_grant", OURS),
     ] {
