@@ -37,4 +37,6 @@ pub mod probes;
 pub mod refresh;
 
 // edges: translate; no rules, no SQL
+pub mod demo;
 pub mod http;
+pub mod sandbox;
