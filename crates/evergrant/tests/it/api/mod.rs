@@ -6,5 +6,5 @@ mod default_app;
 mod linked_account;
 mod org;
 mod session_token;
-mod who_asks;
 mod webhook;
+mod who_asks;
