@@ -27,7 +27,26 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(api::health::readyz))
         .routes(routes!(api::health::openapi_json))
         // applications
+        .routes(routes!(api::applications::list_public))
+        .routes(routes!(api::applications::get_public))
+        .routes(routes!(api::applications::list_sdk))
+        .routes(routes!(api::applications::get_sdk))
+        .routes(routes!(api::applications::auth_structure))
+        .routes(routes!(api::clients::get, api::clients::put, api::clients::remove))
+        .routes(routes!(api::clients::origins, api::clients::set_origins))
         // connecting
+        .routes(routes!(api::connecting::integrate))
+        .routes(routes!(api::connecting::oauth_url))
+        .routes(routes!(api::connecting::save))
+        .routes(routes!(api::connecting::save_public))
+        .routes(routes!(api::connecting::migrate))
+        .routes(routes!(api::connecting::disconnect_sdk))
+        .routes(routes!(api::connecting::disconnect_public))
+        // connections
+        .routes(routes!(api::connections::get))
+        .routes(routes!(api::connections::check))
+        .routes(routes!(api::connections::refresh))
+        .routes(routes!(api::connections::expire))
         // linked accounts and sessions
         .routes(routes!(
             api::linked_accounts::list,
@@ -43,7 +62,20 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(api::connect_url::properties))
         .routes(routes!(api::org::basics))
         .routes(routes!(api::config_stub::read, api::config_stub::save))
-    // webhooks
+        // webhooks
+        .routes(routes!(
+            api::webhooks::list,
+            api::webhooks::create,
+            api::webhooks::delete_oldest
+        ))
+        .routes(routes!(
+            api::webhooks::get,
+            api::webhooks::update,
+            api::webhooks::delete
+        ))
+        .routes(routes!(api::webhooks::edit_group))
+        .routes(routes!(api::webhooks::subscribe))
+        .routes(routes!(api::webhooks::unsubscribe))
     // pages
 }
 

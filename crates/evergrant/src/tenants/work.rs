@@ -198,3 +198,35 @@ fn checked_name(name: &str) -> Result<String, Error> {
     }
     Ok(name.to_owned())
 }
+
+/// Replaces the origins that hosted pages may lead back to and be framed by; both lists come out of [`origin`].
+pub async fn set_origins(
+    app: &App,
+    tenant: &Tenant,
+    (returns, frames): (&[String], &[String]),
+    by: &str,
+) -> Result<(), Error> {
+    let mut tx = app.db.begin().await?;
+    store::set_origins(&mut tx, &tenant.id, returns, frames).await?;
+    store::audit(
+        &mut tx,
+        &tenant.id,
+        (by, "origins.set", tenant.environment.as_str()),
+        app.now(),
+    )
+    .await?;
+    tx.commit().await
+}
+
+/// Reads an origin (RFC 6454): scheme, host and port, nothing else. Plain http only on this machine.
+pub fn origin(text: &str) -> Result<String, Error> {
+    let wrong =
+        || Error::invalid("an origin is https://host or https://host:port, without a path (http only for localhost)");
+    let url = url::Url::parse(text.trim()).map_err(|_| wrong())?;
+    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !bare || url.password().is_some() || !(url.scheme() == "https" || (url.scheme() == "http" && local)) {
+        return Err(wrong());
+    }
+    Ok(url.origin().ascii_serialization())
+}

@@ -58,6 +58,14 @@ impl Finding {
         }
     }
 
+    /// The same with a meaning in place of its verdict.
+    pub(super) fn meaning(self, meaning: Meaning) -> Self {
+        Self {
+            conclusion: Conclusion::Means(meaning),
+            ..self
+        }
+    }
+
     /// The same with other words.
     pub(super) fn with_words(self, words: String) -> Self {
         Self { words, ..self }
@@ -100,7 +108,11 @@ pub(super) fn by_circumstances(seen: &Observation) -> Option<Finding> {
 pub(super) fn judgement(seen: &Observation, finding: Finding) -> Judgement {
     let (verdict, reason, stated) = match finding.conclusion {
         Conclusion::Fixed(verdict, reason) => (verdict, reason, finding.stated),
-        Conclusion::Means(meaning) => resolve(seen, meaning),
+        Conclusion::Means(meaning) => {
+            let (verdict, reason, stated) = resolve(seen, meaning);
+            // A bare status states nothing.
+            (verdict, reason, stated && !finding.words.is_empty())
+        }
     };
     Judgement {
         verdict,
@@ -137,7 +149,7 @@ fn resolve(seen: &Observation, meaning: Meaning) -> Resolved {
 }
 
 /// Access tokens younger than this may simply not have reached every server of the provider yet.
-const SETTLING: Duration = Duration::from_secs(60);
+const SETTLING: Duration = Duration::from_mins(1);
 
 /// A refused access token is proof only when nothing can replace it, or when it has just been replaced.
 fn refused_token(known: &Circumstances, meaning: Meaning) -> Resolved {
@@ -164,13 +176,12 @@ fn refused_token(known: &Circumstances, meaning: Meaning) -> Resolved {
         return settling;
     }
     match known.has_refresh_token {
-        Some(true) => refresh,
         Some(false) if expired || (known.access_token_outlived() && !revoked) => {
             (Verdict::Reauth, Some(Reason::AccessTokenExpired), expired)
         }
         Some(false) => (Verdict::Reauth, Some(Reason::TokenRevoked), revoked),
         None if revoked => (Verdict::Reauth, Some(Reason::TokenRevoked), true),
-        None => refresh,
+        Some(true) | None => refresh,
     }
 }
 
