@@ -36,7 +36,9 @@ pub async fn open_or_form(
     }
     let visitor = visitor?;
     let application = application(&app, &visitor.account.tenant, &segment)?;
-    let asked = query.ok().and_then(|Query(query)| AuthType::parse(query.auth_type.as_deref()?));
+    let asked = query
+        .ok()
+        .and_then(|Query(query)| AuthType::parse(query.auth_type.as_deref()?));
     let auth_type = asked
         .filter(|kind| application.supports(*kind))
         .unwrap_or(application.auth_type);
