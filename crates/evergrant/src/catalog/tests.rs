@@ -173,7 +173,7 @@ fn the_sandboxs_addresses_begin_with_its_origin() {
     let address = probe
         .address(&base, key.inputs(AuthType::Keybased), &BTreeMap::new())
         .unwrap();
-    assert_eq!(address.as_str(), "http://127.0.0.1:8080/sandbox/api/me");
+    assert_eq!(address.as_str(), "http://127.0.0.1:8080/sandbox/sms/me");
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn a_custom_file_may_speak_http_to_loopback_only() {
 
 #[test]
 fn a_mistake_names_its_file_and_field() {
-    for (name, text, wanted) in mistakes() {
+    for (name, text, wanted) in mistakes().into_iter().chain(mistakes_of_meaning()) {
         let said = refusal(&[(name, &text)]);
         assert!(said.starts_with(name) && said.contains(wanted), "{name}: {said}");
     }
@@ -373,6 +373,12 @@ fn mistakes() -> Vec<Mistake> {
             with("description", "descriptoin"),
             "unknown field `descriptoin`",
         ),
+    ]
+}
+
+fn mistakes_of_meaning() -> Vec<Mistake> {
+    let with = |from: &str, to: &str| KEY_APP.replace(from, to);
+    vec![
         (
             "acme.toml",
             with("{key}", "{kee}"),

@@ -1,6 +1,7 @@
 //! Every route of the service on one page.
 
 use axum::http::StatusCode;
+use axum::routing::get;
 use axum::{Router, extract::DefaultBodyLimit};
 use tower::Layer as _;
 use tower::util::MapRequestLayer;
@@ -8,7 +9,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{api, error, middleware, openapi};
+use super::{api, error, middleware, openapi, portal};
 use crate::app::App;
 
 /// What a body may hold at most.
@@ -76,7 +77,14 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(api::webhooks::edit_group))
         .routes(routes!(api::webhooks::subscribe))
         .routes(routes!(api::webhooks::unsubscribe))
-    // pages
+        // pages
+        .route("/connect", get(portal::show_list))
+        .route("/connect/{segment}", get(portal::open_or_form).post(portal::act))
+        .route("/api/v1/{slug}/start/{token}", get(portal::start))
+        .route("/api/v1/{slug}/callback", get(portal::callback))
+        .route("/icons/{file}", get(portal::icon))
+        .route("/assets/close.js", get(portal::script))
+        .route("/assets/{file}", get(portal::stylesheet))
 }
 
 fn finish(router: Router) -> Router {

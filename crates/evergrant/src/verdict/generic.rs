@@ -216,6 +216,9 @@ pub(super) fn client_trouble(seen: &Observation, signals: &Signals) -> Option<Fi
     if !unsure && let Some(words) = words::CLIENT_DELETED.found(signals) {
         return Some(broken("generic.client.deleted", Reason::OauthAppDeleted, words));
     }
+    if !unsure && let Some(words) = words::CLIENT_UNKNOWN.found(signals) {
+        return Some(broken("generic.client.unknown", Reason::OauthAppDeleted, words).unsure());
+    }
     if let Some(words) = words::CLIENT_SECRET.found(signals) {
         return Some(broken("generic.client.secret", Reason::OauthClientSecretInvalid, words));
     }
@@ -250,7 +253,13 @@ fn callback(signals: &Signals) -> Finding {
             Verdict::OkButDenied,
             Some(Reason::MfaOrConsentRequired),
         ),
-        "invalidclient" | "unauthorizedclient" | "deletedclient" | "invalidclientid" => (
+        // The client is known, and not allowed to ask this way.
+        "unauthorizedclient" => (
+            "generic.callback.client_not_allowed",
+            Verdict::AppBroken,
+            Some(Reason::OauthClientSecretInvalid),
+        ),
+        "invalidclient" | "deletedclient" | "invalidclientid" => (
             "generic.callback.client_refused",
             Verdict::AppBroken,
             Some(Reason::OauthAppDeleted),

@@ -44,10 +44,7 @@ pub fn judge(seen: &Observation, rules: &Rules) -> Judgement {
         (finding, false)
     } else if let Some(rule) = rules.first_match(seen, &signals) {
         let words = rule.matched_words(&signals);
-        (
-            Finding::of(rule.conclusion, &rule.name, words),
-            rules::names_passing(rule, seen.status),
-        )
+        (Finding::of(rule, words), rules::names_passing(rule, seen.status))
     } else {
         (generic::find(seen, &signals), false)
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::model::{Auth, Circumstances, Evidence, Judgement, Observation, Phase};
 use super::redact::redact;
-use super::rules::{Conclusion, Meaning};
+use super::rules::{Conclusion, Meaning, Rule};
 use crate::reason::{Confidence, Reason, Verdict};
 
 /// What a rule, or generic knowledge, found in an answer.
@@ -19,13 +19,18 @@ pub(super) struct Finding {
 
 impl Finding {
     /// The finding of an application's own rule.
-    pub(super) fn of(conclusion: Conclusion, rule: &str, words: String) -> Self {
+    pub(super) fn of(rule: &Rule, words: String) -> Self {
         Self {
-            conclusion,
-            stated: true,
-            rule: rule.to_owned(),
+            conclusion: rule.conclusion,
+            stated: rule.confidence == Confidence::Stated,
+            rule: rule.name.clone(),
             words,
         }
+    }
+
+    /// The same, concluded instead of stated.
+    pub(super) fn unsure(self) -> Self {
+        Self { stated: false, ..self }
     }
 
     /// A verdict that the provider's words state.

@@ -46,7 +46,7 @@ impl Signals {
             found.member(key, value, false);
         }
         found.texts.extend(parsed.texts);
-        let text = found.texts.join("\n").to_lowercase();
+        let text = body::head(&found.texts.join("\n"), MOST_TEXT).to_lowercase();
         found
             .codes
             .extend(AADSTS.find_iter(&text).map(|code| code.as_str().to_uppercase()));
@@ -124,6 +124,8 @@ static AUTH_PARAM: LazyLock<Regex> = LazyLock::new(|| {
 const LONGEST_CODE: usize = 80;
 /// Texts beyond this are not read: words that matter come early.
 const LONGEST_TEXT: usize = 4096;
+/// All texts together are read so far: what an error says stands at its beginning, and wording costs time.
+const MOST_TEXT: usize = 8192;
 /// Members looked at, whatever the body's size.
 const MOST_MEMBERS: usize = 4000;
 

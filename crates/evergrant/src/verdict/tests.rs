@@ -438,70 +438,72 @@ fn a_bare_status_states_nothing() {
     );
 }
 
+const ABOUT_SOMETHING_ELSE: &[(u16, &str, Wanted)] = &[
+    (400, r#"{"error":{"code":400,"message":"Invalid page token"}}"#, OURS),
+    (400, r#"{"message":"Invalid credentials for the SMTP host"}"#, OURS),
+    (
+        400,
+        r#"{"error":{"code":"resource_missing","message":"No such token: 'tok_x'"}}"#,
+        OURS,
+    ),
+    (422, r#"{"message":"The password field is required"}"#, OURS),
+    (422, r#"{"error":"The user is suspended"}"#, OURS),
+    (404, r#"{"message":"Access token not found"}"#, DENIED),
+    (
+        200,
+        r#"{"id":"job_1","status":"failed","error":"Invalid API key"}"#,
+        (Verdict::Ok, None),
+    ),
+    (
+        200,
+        r#"{"data":{"viewer":{"name":"x"}},"errors":[{"message":"token expired"}]}"#,
+        (Verdict::Ok, None),
+    ),
+    (200, r#"{"messages":["your token was revoked"]}"#, (Verdict::Ok, None)),
+    (403, r#"{"message":"Resource not accessible by integration"}"#, DENIED),
+    (
+        403,
+        r#"{"message":"Resource protected by organization SAML enforcement. You must grant your token access."}"#,
+        DENIED,
+    ),
+    (
+        403,
+        r#"{"error":{"message":"Drive API has not been used in this project before or it is disabled."}}"#,
+        DENIED,
+    ),
+    (403, r#"{"message":"The target user is deactivated"}"#, DENIED),
+    (
+        403,
+        r#"{"message":"App is not installed in this conversation"}"#,
+        DENIED,
+    ),
+    (403, r#"{"message":"Missing Authentication Token"}"#, OURS),
+    (
+        403,
+        r#"{"code":"Authorization_RequestDenied","message":"Insufficient privileges to complete the operation."}"#,
+        SCOPE,
+    ),
+    (401, r#"{"message":"Missing scope: user:read"}"#, SCOPE),
+    (403, r#"{"message":"API rate limit exceeded for user"}"#, BUSY),
+    (402, r#"{"errors":"Unavailable Shop"}"#, DENIED),
+    (
+        401,
+        r#"{"message":"Your IP address is not whitelisted"}"#,
+        (Verdict::Transient, Some(Network)),
+    ),
+    (401, r#"{"message":"No API key provided"}"#, OURS),
+    (200, r#"{"success":false,"message":"Contact not found"}"#, DENIED),
+    (
+        403,
+        "<html><title>Just a moment...</title></html>",
+        (Verdict::Transient, Some(Network)),
+    ),
+];
+
 #[test]
 fn answers_about_something_else_never_flag_a_key() {
-    for (status, body, wanted) in [
-        (400, r#"{"error":{"code":400,"message":"Invalid page token"}}"#, OURS),
-        (400, r#"{"message":"Invalid credentials for the SMTP host"}"#, OURS),
-        (
-            400,
-            r#"{"error":{"code":"resource_missing","message":"No such token: 'tok_x'"}}"#,
-            OURS,
-        ),
-        (422, r#"{"message":"The password field is required"}"#, OURS),
-        (422, r#"{"error":"The user is suspended"}"#, OURS),
-        (404, r#"{"message":"Access token not found"}"#, DENIED),
-        (
-            200,
-            r#"{"id":"job_1","status":"failed","error":"Invalid API key"}"#,
-            (Verdict::Ok, None),
-        ),
-        (
-            200,
-            r#"{"data":{"viewer":{"name":"x"}},"errors":[{"message":"token expired"}]}"#,
-            (Verdict::Ok, None),
-        ),
-        (200, r#"{"messages":["your token was revoked"]}"#, (Verdict::Ok, None)),
-        (403, r#"{"message":"Resource not accessible by integration"}"#, DENIED),
-        (
-            403,
-            r#"{"message":"Resource protected by organization SAML enforcement. You must grant your token access."}"#,
-            DENIED,
-        ),
-        (
-            403,
-            r#"{"error":{"message":"Drive API has not been used in this project before or it is disabled."}}"#,
-            DENIED,
-        ),
-        (403, r#"{"message":"The target user is deactivated"}"#, DENIED),
-        (
-            403,
-            r#"{"message":"App is not installed in this conversation"}"#,
-            DENIED,
-        ),
-        (403, r#"{"message":"Missing Authentication Token"}"#, OURS),
-        (
-            403,
-            r#"{"code":"Authorization_RequestDenied","message":"Insufficient privileges to complete the operation."}"#,
-            SCOPE,
-        ),
-        (401, r#"{"message":"Missing scope: user:read"}"#, SCOPE),
-        (403, r#"{"message":"API rate limit exceeded for user"}"#, BUSY),
-        (402, r#"{"errors":"Unavailable Shop"}"#, DENIED),
-        (
-            401,
-            r#"{"message":"Your IP address is not whitelisted"}"#,
-            (Verdict::Transient, Some(Network)),
-        ),
-        (401, r#"{"message":"No API key provided"}"#, OURS),
-        (200, r#"{"success":false,"message":"Contact not found"}"#, DENIED),
-        (
-            403,
-            "<html><title>Just a moment...</title></html>",
-            (Verdict::Transient, Some(Network)),
-        ),
-    ] {
-        assert_wanted(&call(Auth::ApiKey, status, body), wanted);
+    for (status, body, wanted) in ABOUT_SOMETHING_ELSE {
+        assert_wanted(&call(Auth::ApiKey, *status, body), *wanted);
     }
 }
 
@@ -511,7 +513,8 @@ fn the_authorisation_endpoint_says_nothing_about_stored_grants() {
         ("access_denied", DENIED),
         ("temporarily_unavailable", DOWN),
         ("invalid_scope", OURS),
-        ("unauthorized_client", DELETED),
+        ("unauthorized_client", SECRET),
+        ("invalid_client", DELETED),
         ("login_required", (Verdict::OkButDenied, Some(MfaOrConsentRequired))),
         ("invalid_grant", OURS),
     ] {

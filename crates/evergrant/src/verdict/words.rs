@@ -82,11 +82,16 @@ concepts! {
             "installation_deleted", "app_removed"],
         phrases: r"\bapp(?:lication)?\b.{0,24}\b(?:is not|isn't|not|no longer) installed|\buninstalled\b|installation has been (?:suspended|deleted|removed)"
     }
-    /// The team's OAuth client does not exist any more.
+    /// The team's OAuth client is said to exist no more, or to be shut.
     CLIENT_DELETED {
-        codes: ["deleted_client", "client_deleted", "unknown_client", "client_not_found", "application_cannot_be_found", "invalid_client_id", "client_disabled",
-            "app_deleted", "application_not_found", "bad_client_id", "disabled_client"],
-        phrases: r"\b(?:oauth )?(?:client|application|app)\b.{0,12}\b(?:was|is|has been) (?:not found|deleted|disabled|removed|suspended)|client identifier (?:is )?(?:invalid|unknown)|(?:invalid|unknown) client.?id\b|\bapplication with (?:id|identifier)\b.{0,80}\bnot found\b|could not find.{0,30}\bapplication\b|no (?:such )?(?:client|application)(?: with [^.\n]{0,24})? (?:was )?(?:found|exists)|no such (?:client|application)\b"
+        codes: ["deleted_client", "client_deleted", "client_not_found", "application_cannot_be_found", "client_disabled",
+            "app_deleted", "application_not_found", "disabled_client"],
+        phrases: r"\b(?:oauth )?(?:client|application|app)\b.{0,12}\b(?:was|is|has been) (?:not found|deleted|disabled|removed|suspended)|\bapplication with (?:id|identifier)\b.{0,80}\bnot found\b|could not find.{0,30}\bapplication\b|no (?:such )?(?:client|application)(?: with [^.\n]{0,24})? (?:was )?(?:found|exists)|no such (?:client|application)\b"
+    }
+    /// The team's client id is not known; it may be deleted, or mistyped in the team's settings.
+    CLIENT_UNKNOWN {
+        codes: ["invalid_client_id", "bad_client_id", "unknown_client"],
+        phrases: r"client identifier (?:is )?(?:invalid|unknown)|(?:invalid|unknown) client.?id\b|unknown client\b"
     }
     /// The refresh token belongs to another client: the team changed its client, the grant is as it was.
     OTHER_CLIENT {
@@ -116,7 +121,7 @@ concepts! {
     }
     /// We did not send the credential, or not in the right form.
     OUR_FAULT {
-        codes: ["missing_authorization", "missing_token", "no_authorization", "missing_credentials", "not_authed", "missing_authentication"],
+        codes: ["missing_authorization", "missing_token", "token_missing", "no_authorization", "missing_credentials", "not_authed", "missing_authentication"],
         phrases: r"missing (?:a )?(?:valid |required )(?:authentication|authorization|parameter)|missing (?:the )?(?:authorization|authentication|access.?token|auth)\b|(?:token|credentials?|api.?key|authorization)\b.{0,24} (?:is|was|are|were) (?:missing|not (?:provided|supplied|present|specified))|not found (?:on|in) the request|credentials? not found|(?:no|without) (?:access token|api key|credentials?|authorization|authentication)\b.{0,24}(?:provided|supplied|sent|present|found)|(?:you (?:did not|didn't|have not) provide)|login required\.|(?:token|header).{0,20} parsing failed|unable to parse.{0,20}token|invalid jwt|unsupported grant.?type"
     }
     /// Alive, without a permission.

@@ -4,5 +4,6 @@
 
 mod api;
 mod flows;
+mod portal;
 mod store;
 mod support;

@@ -5,6 +5,6 @@ mod app;
 mod database;
 mod receiver;
 
-pub(crate) use app::{Call, TestApp};
+pub(crate) use app::{Answer, Call, START, TestApp};
 pub(crate) use database::{TestDatabase, on_both, on_both_with_receiver};
 pub(crate) use receiver::Receiver;
