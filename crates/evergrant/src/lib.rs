@@ -38,3 +38,8 @@ pub mod refresh;
 
 // edges: translate; no rules, no SQL
 pub mod http;
+pub mod jobs;
+
+// start: settings and commands
+pub mod cli;
+pub mod config;

@@ -12,6 +12,7 @@ use crate::secret::Secret;
 use crate::vault::{DataKey, Place, Sealer};
 
 const MAX_NAME: usize = 100;
+const MAX_ORIGINS: usize = 50;
 
 /// Creates an organisation with both environments and its first data key.
 pub async fn create_organisation(app: &App, name: &str) -> Result<Organisation, Error> {
@@ -179,6 +180,41 @@ pub async fn authenticate(app: &App, value: &str) -> Result<ApiKey, Error> {
     store::find_key(&mut *app.db.read().await?, &hash)
         .await?
         .ok_or(Error::InvalidApiKey)
+}
+
+/// Replaces the origins that hosted pages may lead back to and be framed by; returns them as a browser spells them.
+pub async fn set_origins(
+    app: &App,
+    tenant: &Tenant,
+    returns: &[String],
+    frames: &[String],
+) -> Result<(Vec<String>, Vec<String>), Error> {
+    let (returns, frames) = (origins(returns)?, origins(frames)?);
+    let mut tx = app.db.begin().await?;
+    store::set_origins(&mut tx, &tenant.id, &returns, &frames).await?;
+    store::audit(&mut tx, &tenant.id, ("operator", "origins.set", tenant.id.as_str()), app.now()).await?;
+    tx.commit().await?;
+    Ok((returns, frames))
+}
+
+fn origins(texts: &[String]) -> Result<Vec<String>, Error> {
+    let mut all = texts.iter().map(|text| origin(text)).collect::<Result<Vec<_>, _>>()?;
+    all.sort();
+    all.dedup();
+    if all.len() > MAX_ORIGINS {
+        return Err(Error::invalid(format!("an environment has at most {MAX_ORIGINS} origins of each kind")));
+    }
+    Ok(all)
+}
+
+fn origin(text: &str) -> Result<String, Error> {
+    let parsed = url::Url::parse(text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() && url.fragment().is_none()
+    });
+    let parsed = parsed.filter(|url| url.has_host() && url.username().is_empty() && url.password().is_none());
+    parsed.map(|url| url.origin().ascii_serialization()).ok_or_else(|| {
+        Error::invalid(format!("`{text}` is no origin: scheme, host and port alone are wanted, for example https://app.example.com"))
+    })
 }
 
 fn key_place(id: &ApiKeyId) -> Place<'_> {
