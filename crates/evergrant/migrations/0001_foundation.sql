@@ -236,7 +236,8 @@ CREATE TABLE deliveries (
     id TEXT PRIMARY KEY,
     tenant TEXT NOT NULL,
     event TEXT NOT NULL REFERENCES events (id) ON DELETE CASCADE,
-    webhook TEXT NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
+    -- no foreign key: deleting a webhook must never fail the transaction that appends an event at the same moment
+    webhook TEXT NOT NULL,
     -- what is sent, where the webhook's template makes it differ from the event: every attempt sends the same bytes
     body TEXT,
     attempts BIGINT NOT NULL,

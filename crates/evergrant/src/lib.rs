@@ -37,8 +37,10 @@ pub mod probes;
 pub mod refresh;
 
 // edges: translate; no rules, no SQL
+pub mod demo;
 pub mod http;
 pub mod jobs;
+pub mod sandbox;
 
 // start: settings and commands
 pub mod cli;

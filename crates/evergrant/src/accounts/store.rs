@@ -174,7 +174,7 @@ const FIELDS_OF_PAGE: &str = concat!(
     "SELECT id, key_name, key_value, created_at, updated_at, account FROM account_fields \
     WHERE tenant = $1 AND account IN (SELECT a.id ",
     matching!(),
-    " ORDER BY a.id LIMIT $5 OFFSET $6) ORDER BY created_at, id"
+    " ORDER BY a.id LIMIT $5 OFFSET $6) ORDER BY created_at, key_name"
 );
 
 /// The fields of the accounts that [`page`] shows, each with its account.
@@ -230,7 +230,7 @@ async fn rows_of_page(
 }
 
 const FIELDS: &str = "SELECT id, key_name, key_value, created_at, updated_at FROM account_fields \
-    WHERE tenant = $1 AND account = $2 ORDER BY created_at, id";
+    WHERE tenant = $1 AND account = $2 ORDER BY created_at, key_name";
 
 /// The fields of one account, the oldest first.
 pub async fn fields(conn: &mut AnyConnection, tenant: &TenantId, account: &AccountId) -> Result<Vec<Field>, Error> {

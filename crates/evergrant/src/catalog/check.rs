@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::api::{ApiBaseFromExtra, Identity, IdentitySource, Probe};
 use super::model::{Application, AuthType, InputField};
-use super::scheme::{ApiBaseFromExtra, Identity, IdentitySource, KeyScheme, OAuth2Scheme, Placement, Probe};
+use super::scheme::{KeyScheme, OAuth2Scheme, Placement};
 use super::{FileError, urls};
 
 /// Path segments of our own routes, and what a confused client sends for a missing slug.

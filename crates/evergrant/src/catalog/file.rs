@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use super::api::{Api, ApiBaseFromExtra, Identity, Probe};
 use super::model::{Application, AuthType, InputField, InputOption, Pattern};
-use super::scheme::{
-    Api, ApiBaseFromExtra, ClientAuthentication, Identity, KeyScheme, Lifetimes, OAuth2Scheme, Placement, Probe,
-    Rotation, TokenBody,
-};
+use super::scheme::{ClientAuthentication, KeyScheme, Lifetimes, OAuth2Scheme, Placement, Rotation, TokenBody};
 use super::{FileError, check};
 use crate::verdict::{Rule, Rules};
 

@@ -28,7 +28,7 @@ impl Catalog {
             applications: BTreeMap::new(),
             providers: BTreeMap::new(),
         };
-        let (providers, applications): (Vec<_>, Vec<_>) = built_in()?.into_iter().partition(|one| one.is_provider());
+        let (providers, applications): (Vec<_>, Vec<_>) = built_in()?.into_iter().partition(Source::is_provider);
         for one in &providers {
             one.add_provider(&mut inner)?;
         }

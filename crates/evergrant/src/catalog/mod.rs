@@ -4,9 +4,11 @@
 //! is read and checked once, at start; a mistake names its file and field and keeps the server from starting. After
 //! that the catalogue does no I/O and never changes.
 //!
-//! Reading order: [`model`] is an application, [`scheme`] how it authenticates, `urls` fills its addresses in; `file`
+//! Reading order: [`model`] is an application, [`scheme`] how it authenticates, [`api`] where its
+//! API is, `urls` fills addresses in; `file`
 //! is the exact form on disk, `check` what must hold beyond it, `load` reads everything.
 
+pub mod api;
 mod check;
 mod file;
 mod load;
@@ -21,13 +23,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use api::{Api, ApiBaseFromExtra, ExternalAccount, Identity, IdentitySource, Probe};
 pub use model::{Application, AuthStructure, AuthType, FieldSpec, InputField, InputOption, Pattern};
 pub use urls::{Placed, ValueError, expand};
 
-pub use scheme::{
-    Api, ApiBaseFromExtra, ClientAuthentication, Identity, IdentitySource, KeyScheme, Lifetimes, OAuth2Scheme,
-    Placement, Probe, Rotation, TokenBody,
-};
+pub use scheme::{ClientAuthentication, KeyScheme, Lifetimes, OAuth2Scheme, Placement, Rotation, TokenBody};
 
 use crate::verdict::Rules;
 

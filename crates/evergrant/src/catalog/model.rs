@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use evergrant_oauth::TemplateError;
 use serde::{Deserialize, Serialize};
 
-use super::scheme::{Api, KeyScheme, Lifetimes, OAuth2Scheme};
+use super::api::Api;
+use super::scheme::{KeyScheme, Lifetimes, OAuth2Scheme};
 use super::urls::{self, ValueError};
 use crate::verdict::Rules;
 
@@ -219,6 +221,22 @@ impl Application {
         match auth_type {
             AuthType::OAuth2 => self.oauth2.as_ref().map_or(&[], |scheme| &scheme.inputs),
             AuthType::Keybased => self.keybased.as_ref().map_or(&[], |scheme| &scheme.inputs),
+        }
+    }
+
+    /// Where calls go, without a slash at the end: as the token reply named it (`reply`, where the file says that it
+    /// does), else as the file has it, with the customer's values filled in.
+    pub fn api_base(
+        &self,
+        auth_type: AuthType,
+        values: &BTreeMap<String, String>,
+        reply: Option<&serde_json::Value>,
+    ) -> Result<url::Url, TemplateError> {
+        let named = self.oauth2.as_ref().filter(|_| auth_type == AuthType::OAuth2);
+        let named = named.and_then(|scheme| scheme.api_base_from_extra.as_ref());
+        match named.and_then(|extra| extra.resolve(reply?)) {
+            Some(base) => Ok(base),
+            None => urls::expand(&self.api.base_url, self.inputs(auth_type), values),
         }
     }
 

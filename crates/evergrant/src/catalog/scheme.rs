@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use evergrant_oauth::{BodyFormat, ClientAuth, ReplyShape};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::api::{ApiBaseFromExtra, Identity, Probe};
 use super::model::InputField;
 use crate::secret::Secret;
 
@@ -177,99 +177,6 @@ impl Placement {
 
 fn access_token() -> String {
     "{access_token}".to_owned()
-}
-
-/// A call that truly needs the credential and changes nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Probe {
-    /// `GET` or `POST`.
-    #[serde(default = "get")]
-    pub method: String,
-    /// A path below the API's base, or an absolute URL (template).
-    pub url: String,
-    /// Sent as JSON.
-    #[serde(default)]
-    pub body: Option<Value>,
-    /// JSON pointers and values that prove success besides a 2xx status.
-    #[serde(default)]
-    pub expect: BTreeMap<String, Value>,
-}
-
-fn get() -> String {
-    "GET".to_owned()
-}
-
-/// Where the external account's id and display name come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Identity {
-    /// Which answer holds them.
-    pub from: IdentitySource,
-    /// JSON pointer, or the input field's name.
-    pub id: String,
-    /// JSON pointer, or the input field's name; the id when absent.
-    #[serde(default)]
-    pub name: Option<String>,
-}
-
-/// Which answer names the external account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IdentitySource {
-    /// The token reply.
-    TokenReply,
-    /// The probe's answer.
-    Probe,
-    /// What the customer typed in.
-    Input,
-}
-
-/// The token reply names the API's address; it is believed only under the file's own host suffixes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiBaseFromExtra {
-    /// JSON pointer into the token reply.
-    pub pointer: String,
-    /// Each begins with a dot: `.salesforce.com`.
-    pub host_suffixes: Vec<String>,
-    /// Appended to the address.
-    #[serde(default)]
-    pub path: String,
-}
-
-impl ApiBaseFromExtra {
-    /// The API's base from the extras of a token reply: https, a host under a listed suffix, no user or port.
-    #[must_use]
-    pub fn resolve(&self, reply: &Value) -> Option<url::Url> {
-        let mut url = url::Url::parse(reply.pointer(&self.pointer)?.as_str()?).ok()?;
-        let host = url.host_str()?.to_ascii_lowercase();
-        let ours = self
-            .host_suffixes
-            .iter()
-            .any(|suffix| host.len() > suffix.len() && host.ends_with(suffix.as_str()));
-        let plain =
-            url.scheme() == "https" && url.port().is_none() && url.username().is_empty() && url.password().is_none();
-        if !ours || !plain {
-            return None;
-        }
-        url.set_query(None);
-        url.set_fragment(None);
-        let path = format!("{}{}", url.path().trim_end_matches('/'), self.path);
-        url.set_path(&path);
-        Some(url)
-    }
-}
-
-/// Where calls go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Api {
-    /// Template over the input fields; no trailing slash.
-    pub base_url: String,
-    /// Sent with every call, besides the credential.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
 }
 
 /// What a refresh does to the refresh token.

@@ -1,10 +1,13 @@
 //! `evergrant origins`.
 
+use std::collections::BTreeSet;
+
 use clap::Subcommand;
 use serde_json::json;
 
 use super::Desk;
 use super::out::or_dash;
+use crate::error::Error;
 use crate::tenants::{self, EnvironmentRow};
 
 #[derive(Debug, Subcommand)]
@@ -41,7 +44,8 @@ pub(super) async fn run(desk: &Desk, environment: &EnvironmentRow, command: Comm
         if no_frame || !new_frames.is_empty() {
             frames = new_frames;
         }
-        (returns, frames) = tenants::set_origins(&desk.app, &environment.tenant, &returns, &frames).await?;
+        (returns, frames) = (checked(&returns)?, checked(&frames)?);
+        tenants::set_origins(&desk.app, &environment.tenant, (&returns, &frames), "operator").await?;
     }
     let fields = [
         ("may be led back to", or_dash(Some(&returns.join(" ")))),
@@ -49,4 +53,9 @@ pub(super) async fn run(desk: &Desk, environment: &EnvironmentRow, command: Comm
     ];
     desk.out.one(&json!({ "return_origins": returns, "frame_origins": frames }), &fields)?;
     Ok(())
+}
+
+fn checked(texts: &[String]) -> Result<Vec<String>, Error> {
+    let all: Result<BTreeSet<String>, Error> = texts.iter().map(|text| tenants::origin(text)).collect();
+    all.map(|all| all.into_iter().collect())
 }

@@ -36,18 +36,24 @@ pub struct ErrorBody {
     pub reauth: Option<ReauthBody>,
 }
 
-/// What a dead connection's error says besides (contract section 19, row 2).
+/// What a dead connection's error says besides (contract section 19, row 2). Flattened into [`ErrorBody`], where all of
+/// it may be absent: that is what `required = false` tells the schema.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReauthBody {
     /// The application.
+    #[schema(required = false)]
     pub slug: String,
     /// The caller's id of its customer.
+    #[schema(required = false)]
     pub linked_account_id: String,
     /// The connection to repair.
+    #[schema(required = false)]
     pub connection_id: String,
     /// A reason code.
+    #[schema(required = false)]
     pub reason: &'static str,
     /// Since when, ISO 8601.
+    #[schema(required = false)]
     pub since: String,
     /// Where the customer can reconnect.
     pub reauth_url: Option<String>,

@@ -6,6 +6,7 @@ pub mod error;
 pub mod extract;
 mod middleware;
 mod openapi;
+pub mod portal;
 mod router;
 
 pub use openapi::document;

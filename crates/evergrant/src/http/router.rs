@@ -1,6 +1,7 @@
 //! Every route of the service on one page.
 
 use axum::http::StatusCode;
+use axum::routing::get;
 use axum::{Router, extract::DefaultBodyLimit};
 use tower::Layer as _;
 use tower::util::MapRequestLayer;
@@ -8,7 +9,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{api, error, middleware, openapi};
+use super::{api, error, middleware, openapi, portal};
 use crate::app::App;
 
 /// What a body may hold at most.
@@ -27,7 +28,26 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(api::health::readyz))
         .routes(routes!(api::health::openapi_json))
         // applications
+        .routes(routes!(api::applications::list_public))
+        .routes(routes!(api::applications::get_public))
+        .routes(routes!(api::applications::list_sdk))
+        .routes(routes!(api::applications::get_sdk))
+        .routes(routes!(api::applications::auth_structure))
+        .routes(routes!(api::clients::get, api::clients::put, api::clients::remove))
+        .routes(routes!(api::clients::origins, api::clients::set_origins))
         // connecting
+        .routes(routes!(api::connecting::integrate))
+        .routes(routes!(api::connecting::oauth_url))
+        .routes(routes!(api::connecting::save))
+        .routes(routes!(api::connecting::save_public))
+        .routes(routes!(api::connecting::migrate))
+        .routes(routes!(api::connecting::disconnect_sdk))
+        .routes(routes!(api::connecting::disconnect_public))
+        // connections
+        .routes(routes!(api::connections::get))
+        .routes(routes!(api::connections::check))
+        .routes(routes!(api::connections::refresh))
+        .routes(routes!(api::connections::expire))
         // linked accounts and sessions
         .routes(routes!(
             api::linked_accounts::list,
@@ -43,8 +63,28 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(api::connect_url::properties))
         .routes(routes!(api::org::basics))
         .routes(routes!(api::config_stub::read, api::config_stub::save))
-    // webhooks
-    // pages
+        // webhooks
+        .routes(routes!(
+            api::webhooks::list,
+            api::webhooks::create,
+            api::webhooks::delete_oldest
+        ))
+        .routes(routes!(
+            api::webhooks::get,
+            api::webhooks::update,
+            api::webhooks::delete
+        ))
+        .routes(routes!(api::webhooks::edit_group))
+        .routes(routes!(api::webhooks::subscribe))
+        .routes(routes!(api::webhooks::unsubscribe))
+        // pages
+        .route("/connect", get(portal::show_list))
+        .route("/connect/{segment}", get(portal::open_or_form).post(portal::act))
+        .route("/api/v1/{slug}/start/{token}", get(portal::start))
+        .route("/api/v1/{slug}/callback", get(portal::callback))
+        .route("/icons/{file}", get(portal::icon))
+        .route("/assets/close.js", get(portal::script))
+        .route("/assets/{file}", get(portal::stylesheet))
 }
 
 fn finish(router: Router) -> Router {

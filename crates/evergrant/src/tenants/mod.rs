@@ -10,6 +10,6 @@ mod work;
 
 pub use model::{ApiKey, Environment, EnvironmentRow, NewKey, Organisation, Scope, Scopes, Tenant};
 pub use work::{
-    authenticate, create_key, create_organisation, ensure_default, name_signing_key, revoke_key, sealer, set_origins,
-    signing_key,
+    authenticate, create_key, create_organisation, ensure_default, name_signing_key, origin, revoke_key, sealer,
+    set_origins, signing_key,
 };

@@ -12,7 +12,6 @@ use crate::secret::Secret;
 use crate::vault::{DataKey, Place, Sealer};
 
 const MAX_NAME: usize = 100;
-const MAX_ORIGINS: usize = 50;
 
 /// Creates an organisation with both environments and its first data key.
 pub async fn create_organisation(app: &App, name: &str) -> Result<Organisation, Error> {
@@ -182,41 +181,6 @@ pub async fn authenticate(app: &App, value: &str) -> Result<ApiKey, Error> {
         .ok_or(Error::InvalidApiKey)
 }
 
-/// Replaces the origins that hosted pages may lead back to and be framed by; returns them as a browser spells them.
-pub async fn set_origins(
-    app: &App,
-    tenant: &Tenant,
-    returns: &[String],
-    frames: &[String],
-) -> Result<(Vec<String>, Vec<String>), Error> {
-    let (returns, frames) = (origins(returns)?, origins(frames)?);
-    let mut tx = app.db.begin().await?;
-    store::set_origins(&mut tx, &tenant.id, &returns, &frames).await?;
-    store::audit(&mut tx, &tenant.id, ("operator", "origins.set", tenant.id.as_str()), app.now()).await?;
-    tx.commit().await?;
-    Ok((returns, frames))
-}
-
-fn origins(texts: &[String]) -> Result<Vec<String>, Error> {
-    let mut all = texts.iter().map(|text| origin(text)).collect::<Result<Vec<_>, _>>()?;
-    all.sort();
-    all.dedup();
-    if all.len() > MAX_ORIGINS {
-        return Err(Error::invalid(format!("an environment has at most {MAX_ORIGINS} origins of each kind")));
-    }
-    Ok(all)
-}
-
-fn origin(text: &str) -> Result<String, Error> {
-    let parsed = url::Url::parse(text).ok().filter(|url| {
-        matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() && url.fragment().is_none()
-    });
-    let parsed = parsed.filter(|url| url.has_host() && url.username().is_empty() && url.password().is_none());
-    parsed.map(|url| url.origin().ascii_serialization()).ok_or_else(|| {
-        Error::invalid(format!("`{text}` is no origin: scheme, host and port alone are wanted, for example https://app.example.com"))
-    })
-}
-
 fn key_place(id: &ApiKeyId) -> Place<'_> {
     Place {
         table: "api_keys",
@@ -233,4 +197,36 @@ fn checked_name(name: &str) -> Result<String, Error> {
         )));
     }
     Ok(name.to_owned())
+}
+
+/// Replaces the origins that hosted pages may lead back to and be framed by; both lists come out of [`origin`].
+pub async fn set_origins(
+    app: &App,
+    tenant: &Tenant,
+    (returns, frames): (&[String], &[String]),
+    by: &str,
+) -> Result<(), Error> {
+    let mut tx = app.db.begin().await?;
+    store::set_origins(&mut tx, &tenant.id, returns, frames).await?;
+    store::audit(
+        &mut tx,
+        &tenant.id,
+        (by, "origins.set", tenant.environment.as_str()),
+        app.now(),
+    )
+    .await?;
+    tx.commit().await
+}
+
+/// Reads an origin (RFC 6454): scheme, host and port, nothing else. Plain http only on this machine.
+pub fn origin(text: &str) -> Result<String, Error> {
+    let wrong =
+        || Error::invalid("an origin is https://host or https://host:port, without a path (http only for localhost)");
+    let url = url::Url::parse(text.trim()).map_err(|_| wrong())?;
+    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !bare || url.password().is_some() || !(url.scheme() == "https" || (url.scheme() == "http" && local)) {
+        return Err(wrong());
+    }
+    Ok(url.origin().ascii_serialization())
 }

@@ -3,7 +3,8 @@
 //! Each phase asks its questions in a fixed order, the harmless ones first: an answer that can be read as passing
 //! trouble, as our own mistake or as a missing permission is never read as the death of a grant.
 
-use super::body::{MOST_BYTES, Shape};
+use super::body::Shape;
+use super::calls;
 use super::model::{Auth, Observation, Phase};
 use super::resolve::Finding;
 use super::rules::Meaning;
@@ -16,12 +17,12 @@ pub(super) fn find(seen: &Observation, signals: &Signals) -> Finding {
     match seen.phase {
         Phase::Refresh | Phase::CodeExchange => token_endpoint(seen, signals),
         Phase::AuthorizeCallback => callback(signals),
-        Phase::ApiCall | Phase::Probe => call(seen, signals),
+        Phase::ApiCall | Phase::Probe => calls::find(seen, signals),
     }
 }
 
 /// Passing trouble, by status or by words; the same in every phase.
-fn passing(seen: &Observation, signals: &Signals) -> Option<Finding> {
+pub(super) fn passing(seen: &Observation, signals: &Signals) -> Option<Finding> {
     let transient = |rule: &str, reason| Finding::inferred(rule, Verdict::Transient, Some(reason));
     let throttled = words::RATE_LIMITED
         .found(signals)
@@ -44,8 +45,15 @@ fn passing(seen: &Observation, signals: &Signals) -> Option<Finding> {
     None
 }
 
+/// We did not send the credential, or not well. "Missing or invalid" is no such thing: we know that we send it.
+pub(super) fn our_fault(signals: &Signals) -> Option<String> {
+    words::OUR_FAULT
+        .found(signals)
+        .filter(|_| words::MISSING_OR_WORSE.in_text(signals).is_none())
+}
+
 /// The provider's own trouble, said under a status that does not.
-fn outage(seen: &Observation, signals: &Signals) -> Option<Finding> {
+pub(super) fn outage(seen: &Observation, signals: &Signals) -> Option<Finding> {
     let said = words::OUTAGE
         .found(signals)
         .or_else(|| words::CONFLICT.found(signals).filter(|_| seen.status == 409));
@@ -60,7 +68,7 @@ fn outage(seen: &Observation, signals: &Signals) -> Option<Finding> {
 }
 
 /// Causes that the provider states and that only the customer can mend.
-fn stated_cause(signals: &Signals) -> Option<Finding> {
+pub(super) fn stated_cause(signals: &Signals) -> Option<Finding> {
     let causes: [(&str, &Concept, Reason); 4] = [
         (
             "generic.password_changed",
@@ -101,7 +109,9 @@ fn token_endpoint(seen: &Observation, signals: &Signals) -> Finding {
             Some(Reason::ProviderOutage),
         );
     }
-    if let Some(finding) = outage(seen, signals) {
+    // Whoever says `invalid_grant` has looked at the grant; "try again" then means the customer.
+    let looked_at = signals.oauth_error.as_deref() == Some("invalidgrant");
+    if let Some(finding) = outage(seen, signals).filter(|_| !looked_at) {
         return finding;
     }
     if seen.phase == Phase::CodeExchange {
@@ -123,7 +133,7 @@ fn unreadable_success(signals: &Signals) -> Finding {
 }
 
 fn refused_refresh(seen: &Observation, signals: &Signals) -> Finding {
-    if let Some(words) = words::OUR_FAULT.found(signals)
+    if let Some(words) = our_fault(signals)
         && words::DEAD_GRANT.in_text(signals).is_none()
     {
         return our_request("generic.refresh.our_request", signals).with_words(words);
@@ -147,6 +157,12 @@ fn refused_refresh(seen: &Observation, signals: &Signals) -> Finding {
         return dead_grant(signals, words);
     }
     match (seen.status, signals.oauth_error.is_some() || signals.says_failed) {
+        // RFC 6749, 5.2: 401 is for failed client authentication.
+        (401, true) => {
+            let reason = Some(Reason::OauthClientSecretInvalid);
+            let words = signals.codes.first().cloned().unwrap_or_default();
+            Finding::inferred("generic.client.unauthorized", Verdict::AppBroken, reason).with_words(words)
+        }
         (400..=499, true) | (400 | 404 | 405 | 415 | 422, false) | (200..=299, _) => {
             our_request("generic.refresh.our_request", signals)
         }
@@ -185,7 +201,7 @@ fn dead_grant(signals: &Signals, words: String) -> Finding {
 }
 
 /// The team's OAuth client is refused. Typed-in client credentials are the customer's, and so is their repair.
-fn client_trouble(seen: &Observation, signals: &Signals) -> Option<Finding> {
+pub(super) fn client_trouble(seen: &Observation, signals: &Signals) -> Option<Finding> {
     let broken = |rule: &str, reason, words: String| {
         if seen.auth == Auth::ApiKey {
             return Finding::stated(rule, Verdict::Reauth, Some(Reason::ApiKeyInvalid), words);
@@ -200,6 +216,9 @@ fn client_trouble(seen: &Observation, signals: &Signals) -> Option<Finding> {
     if !unsure && let Some(words) = words::CLIENT_DELETED.found(signals) {
         return Some(broken("generic.client.deleted", Reason::OauthAppDeleted, words));
     }
+    if !unsure && let Some(words) = words::CLIENT_UNKNOWN.found(signals) {
+        return Some(broken("generic.client.unknown", Reason::OauthAppDeleted, words).unsure());
+    }
     if let Some(words) = words::CLIENT_SECRET.found(signals) {
         return Some(broken("generic.client.secret", Reason::OauthClientSecretInvalid, words));
     }
@@ -213,7 +232,7 @@ fn client_trouble(seen: &Observation, signals: &Signals) -> Option<Finding> {
     })
 }
 
-fn our_request(rule: &str, signals: &Signals) -> Finding {
+pub(super) fn our_request(rule: &str, signals: &Signals) -> Finding {
     let words = signals.codes.first().cloned().unwrap_or_default();
     Finding::inferred(rule, Verdict::ConfigError, Some(Reason::BadRequest)).with_words(words)
 }
@@ -234,7 +253,13 @@ fn callback(signals: &Signals) -> Finding {
             Verdict::OkButDenied,
             Some(Reason::MfaOrConsentRequired),
         ),
-        "invalidclient" | "unauthorizedclient" | "deletedclient" | "invalidclientid" => (
+        // The client is known, and not allowed to ask this way.
+        "unauthorizedclient" => (
+            "generic.callback.client_not_allowed",
+            Verdict::AppBroken,
+            Some(Reason::OauthClientSecretInvalid),
+        ),
+        "invalidclient" | "deletedclient" | "invalidclientid" => (
             "generic.callback.client_refused",
             Verdict::AppBroken,
             Some(Reason::OauthAppDeleted),
@@ -256,153 +281,4 @@ fn callback(signals: &Signals) -> Finding {
         reason,
         signals.codes.first().cloned().unwrap_or_default(),
     )
-}
-
-/// RFC 6750, 3.1, and everything else that APIs answer.
-fn call(seen: &Observation, signals: &Signals) -> Finding {
-    match seen.status {
-        200..=299 if !signals.says_failed => return successful_call(seen, signals),
-        300..=399 => return redirected_call(seen),
-        _ => {}
-    }
-    if let Some(finding) = passing(seen, signals).or_else(|| outage(seen, signals)) {
-        return finding;
-    }
-    let denied = |rule: &str, reason, words: String| Finding::stated(rule, Verdict::OkButDenied, reason, words);
-    if let Some(words) = words::OUR_FAULT.found(signals).or_else(|| malformed(signals)) {
-        return our_request("generic.call.our_request", signals).with_words(words);
-    }
-    if seen.status == 402 {
-        return denied(
-            "generic.call.plan",
-            None,
-            words::PLAN.found(signals).unwrap_or_default(),
-        );
-    }
-    if seen.status != 404
-        && let Some(finding) = refused_call(seen, signals)
-    {
-        return finding;
-    }
-    if let Some(words) = words::PLAN.found(signals) {
-        return denied("generic.call.plan", None, words);
-    }
-    match seen.status {
-        400 | 405 | 406 | 411..=417 | 422 | 431 => our_request("generic.call.our_request", signals),
-        _ => denied(
-            "generic.call.denied",
-            None,
-            signals.codes.first().cloned().unwrap_or_default(),
-        ),
-    }
-}
-
-/// A call refused for the credential, the client, or a permission.
-fn refused_call(seen: &Observation, signals: &Signals) -> Option<Finding> {
-    if let Some(words) = words::SCOPE.found(signals) {
-        return Some(Finding::stated(
-            "generic.call.scope",
-            Verdict::OkButDenied,
-            Some(Reason::ScopeMissing),
-            words,
-        ));
-    }
-    if seen.circumstances.other_calls_succeed == Some(true) {
-        return Some(Finding::inferred(
-            "generic.call.others_succeed",
-            Verdict::OkButDenied,
-            Some(Reason::ScopeMissing),
-        ));
-    }
-    if let Some(words) = words::PLAN.found(signals) {
-        return Some(Finding::stated("generic.call.plan", Verdict::OkButDenied, None, words));
-    }
-    if seen.status == 403
-        && let Some(words) = words::REGISTRATION.found(signals)
-    {
-        return Some(Finding::stated(
-            "generic.call.app_not_registered",
-            Verdict::AppBroken,
-            None,
-            words,
-        ));
-    }
-    if let Some(words) = words::WHOSE_KEY.in_text(signals).filter(|_| seen.auth == Auth::ApiKey) {
-        let reason = Some(Reason::OauthClientSecretInvalid);
-        return Some(Finding::inferred("generic.call.whose_key", Verdict::AppBroken, reason).with_words(words));
-    }
-    let html = signals.shape == Shape::Html;
-    if let Some(finding) = stated_cause(signals).filter(|_| !html) {
-        return Some(finding);
-    }
-    if let Some(finding) = client_trouble(seen, signals).filter(|_| seen.auth == Auth::OAuth2 && !html) {
-        return Some(finding);
-    }
-    let words = words::REFUSED
-        .found(signals)
-        .or_else(|| words::REVOKED.found(signals))
-        .filter(|_| !html);
-    if seen.status == 403 && (words.is_none() || signals.first_code(&["access_denied", "forbidden"]).is_some()) {
-        let reason = words::FORBIDDEN.found(signals).map(|_| Reason::ScopeMissing);
-        return Some(Finding::inferred(
-            "generic.call.forbidden",
-            Verdict::OkButDenied,
-            reason,
-        ));
-    }
-    if words.is_none() && seen.status != 401 {
-        return None;
-    }
-    Some(refusal(signals, words.unwrap_or_default()))
-}
-
-/// A refused credential, with the cause as far as the words go.
-fn refusal(signals: &Signals, words: String) -> Finding {
-    let ambiguous = words::ALTERNATIVES.in_text(signals).is_some();
-    let (rule, meaning) = if ambiguous {
-        ("generic.call.refused", Meaning::CredentialRefused)
-    } else if words::REVOKED.found(signals).is_some() {
-        ("generic.call.revoked", Meaning::CredentialRevoked)
-    } else if words::EXPIRED.found(signals).is_some() {
-        ("generic.call.expired", Meaning::CredentialExpired)
-    } else {
-        ("generic.call.refused", Meaning::CredentialRefused)
-    };
-    Finding::means(rule, meaning, words)
-}
-
-/// "Malformed", unless it is one guess among several.
-fn malformed(signals: &Signals) -> Option<String> {
-    let said = signals.has_text("malformed") && words::ALTERNATIVES.in_text(signals).is_none();
-    said.then(|| "malformed".to_owned())
-}
-
-fn successful_call(seen: &Observation, signals: &Signals) -> Finding {
-    let cut = seen.body.len() > MOST_BYTES;
-    let lies = signals.shape == Shape::Html && seen.content_type.contains("json");
-    if lies || (signals.shape == Shape::BrokenJson && !cut && seen.content_type.contains("json")) {
-        return Finding::inferred("generic.call.garbage", Verdict::Transient, Some(Reason::ProviderOutage));
-    }
-    Finding::inferred("generic.call.success", Verdict::Ok, None)
-}
-
-/// APIs do not redirect to a login page while they accept the credential.
-fn redirected_call(seen: &Observation) -> Finding {
-    let target = seen.header("location").unwrap_or_default().to_ascii_lowercase();
-    let to_login = ["login", "signin", "sign-in", "sign_in", "/auth"]
-        .iter()
-        .any(|part| target.contains(part));
-    let known = &seen.circumstances;
-    if to_login && known.token_previously_worked == Some(true) {
-        let words = "redirect to a login page".to_owned();
-        return Finding::means("generic.call.sent_to_login", Meaning::CredentialRefused, words);
-    }
-    if to_login {
-        return Finding::inferred(
-            "generic.call.sent_to_login",
-            Verdict::Transient,
-            Some(Reason::ProviderOutage),
-        );
-    }
-    Finding::inferred("generic.call.redirect", Verdict::Ok, None)
 }

@@ -9,10 +9,12 @@
 //! * its evidence is redacted.
 //!
 //! Reading order: [`model`] is what goes in and out; `signals` (over `body`) reads an answer; `rules` are an
-//! application's knowledge as values; `generic` is everyone's, with `words` for wording; `resolve` lets the
+//! application's knowledge as values; `generic` and `calls` are
+//! everyone's, with `words` for wording; `resolve` lets the
 //! circumstances decide. [`corpus`] reads labelled observations and keeps the score.
 
 mod body;
+mod calls;
 pub mod corpus;
 mod generic;
 pub mod model;
@@ -42,10 +44,7 @@ pub fn judge(seen: &Observation, rules: &Rules) -> Judgement {
         (finding, false)
     } else if let Some(rule) = rules.first_match(seen, &signals) {
         let words = rule.matched_words(&signals);
-        (
-            Finding::of(rule.conclusion, &rule.name, words),
-            rules::names_passing(rule, seen.status),
-        )
+        (Finding::of(rule, words), rules::names_passing(rule, seen.status))
     } else {
         (generic::find(seen, &signals), false)
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::model::{Auth, Circumstances, Evidence, Judgement, Observation, Phase};
 use super::redact::redact;
-use super::rules::{Conclusion, Meaning};
+use super::rules::{Conclusion, Meaning, Rule};
 use crate::reason::{Confidence, Reason, Verdict};
 
 /// What a rule, or generic knowledge, found in an answer.
@@ -19,13 +19,18 @@ pub(super) struct Finding {
 
 impl Finding {
     /// The finding of an application's own rule.
-    pub(super) fn of(conclusion: Conclusion, rule: &str, words: String) -> Self {
+    pub(super) fn of(rule: &Rule, words: String) -> Self {
         Self {
-            conclusion,
-            stated: true,
-            rule: rule.to_owned(),
+            conclusion: rule.conclusion,
+            stated: rule.confidence == Confidence::Stated,
+            rule: rule.name.clone(),
             words,
         }
+    }
+
+    /// The same, concluded instead of stated.
+    pub(super) fn unsure(self) -> Self {
+        Self { stated: false, ..self }
     }
 
     /// A verdict that the provider's words state.
@@ -55,6 +60,14 @@ impl Finding {
             stated: true,
             rule: rule.to_owned(),
             words,
+        }
+    }
+
+    /// The same with a meaning in place of its verdict.
+    pub(super) fn meaning(self, meaning: Meaning) -> Self {
+        Self {
+            conclusion: Conclusion::Means(meaning),
+            ..self
         }
     }
 
@@ -100,7 +113,11 @@ pub(super) fn by_circumstances(seen: &Observation) -> Option<Finding> {
 pub(super) fn judgement(seen: &Observation, finding: Finding) -> Judgement {
     let (verdict, reason, stated) = match finding.conclusion {
         Conclusion::Fixed(verdict, reason) => (verdict, reason, finding.stated),
-        Conclusion::Means(meaning) => resolve(seen, meaning),
+        Conclusion::Means(meaning) => {
+            let (verdict, reason, stated) = resolve(seen, meaning);
+            // A bare status states nothing.
+            (verdict, reason, stated && !finding.words.is_empty())
+        }
     };
     Judgement {
         verdict,
@@ -137,7 +154,7 @@ fn resolve(seen: &Observation, meaning: Meaning) -> Resolved {
 }
 
 /// Access tokens younger than this may simply not have reached every server of the provider yet.
-const SETTLING: Duration = Duration::from_secs(60);
+const SETTLING: Duration = Duration::from_mins(1);
 
 /// A refused access token is proof only when nothing can replace it, or when it has just been replaced.
 fn refused_token(known: &Circumstances, meaning: Meaning) -> Resolved {
@@ -164,13 +181,12 @@ fn refused_token(known: &Circumstances, meaning: Meaning) -> Resolved {
         return settling;
     }
     match known.has_refresh_token {
-        Some(true) => refresh,
         Some(false) if expired || (known.access_token_outlived() && !revoked) => {
             (Verdict::Reauth, Some(Reason::AccessTokenExpired), expired)
         }
         Some(false) => (Verdict::Reauth, Some(Reason::TokenRevoked), revoked),
         None if revoked => (Verdict::Reauth, Some(Reason::TokenRevoked), true),
-        None => refresh,
+        Some(true) | None => refresh,
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{Auth, Circumstances, Observation, Phase};
 use super::signals::Signals;
-use crate::reason::{Reason, Verdict};
+use crate::reason::{Confidence, Reason, Verdict};
 
 /// An ordered list of rules; the first that matches decides.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -72,6 +72,8 @@ pub struct Rule {
     pub on: Conditions,
     /// What follows.
     pub conclusion: Conclusion,
+    /// Whether the answer states a fixed conclusion, or only suggests it.
+    pub confidence: Confidence,
     /// Answers that it must match.
     pub positive: Vec<Example>,
     /// Answers that look alike and that it must leave alone.
@@ -260,6 +262,8 @@ struct RuleFile {
     verdict: Option<Verdict>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<Confidence>,
     phase: Vec<Phase>,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth: Option<Auth>,
@@ -286,6 +290,9 @@ impl TryFrom<RuleFile> for Rule {
             (None, Some(means)) => Conclusion::Means(means),
             _ => return wrong("exactly one of `verdict` and `means` is wanted"),
         };
+        if file.means.is_some() && file.confidence.is_some() {
+            return wrong("`confidence` goes with `verdict`; with `means` the circumstances decide it");
+        }
         if let Conclusion::Fixed(Verdict::Reauth, reason) = conclusion
             && !reason.is_some_and(Reason::may_flag)
         {
@@ -316,6 +323,7 @@ impl TryFrom<RuleFile> for Rule {
             source: file.source,
             on,
             conclusion,
+            confidence: file.confidence.unwrap_or(Confidence::Stated),
             positive: file.positive,
             near_miss: file.near_miss,
         })
@@ -335,6 +343,7 @@ impl From<Rule> for RuleFile {
             means,
             verdict,
             reason,
+            confidence: (rule.confidence == Confidence::Inferred).then_some(rule.confidence),
             phase: on.phase,
             auth: on.auth,
             status: on.status,

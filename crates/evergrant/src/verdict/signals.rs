@@ -46,7 +46,7 @@ impl Signals {
             found.member(key, value, false);
         }
         found.texts.extend(parsed.texts);
-        let text = found.texts.join("\n").to_lowercase();
+        let text = body::head(&found.texts.join("\n"), MOST_TEXT).to_lowercase();
         found
             .codes
             .extend(AADSTS.find_iter(&text).map(|code| code.as_str().to_uppercase()));
@@ -124,6 +124,8 @@ static AUTH_PARAM: LazyLock<Regex> = LazyLock::new(|| {
 const LONGEST_CODE: usize = 80;
 /// Texts beyond this are not read: words that matter come early.
 const LONGEST_TEXT: usize = 4096;
+/// All texts together are read so far: what an error says stands at its beginning, and wording costs time.
+const MOST_TEXT: usize = 8192;
 /// Members looked at, whatever the body's size.
 const MOST_MEMBERS: usize = 4000;
 
@@ -194,6 +196,11 @@ impl Gathered {
 
     fn member(&mut self, key: &str, text: &str, inside: bool) {
         let text = text.trim();
+        // Field errors name their subject by the key: `errors: { refresh_token: ["is invalid"] }`.
+        if inside && matches!(key, "refresh_token" | "access_token" | "api_key" | "token") && text.contains(' ') {
+            self.texts.push(format!("{key} {}", body::head(text, LONGEST_CODE)));
+            return;
+        }
         let speaks = is_code_key(key) || is_text_key(key) || inside;
         if text.is_empty()
             || !speaks
@@ -279,7 +286,7 @@ fn has_token(json: Option<&Value>, pairs: &[(String, String)]) -> bool {
             .any(|(key, value)| key == "access_token" && !value.is_empty())
 }
 
-/// Errors under HTTP 200: `ok: false`, `success: false`, a non-zero `errcode`, an `error`.
+/// Errors under HTTP 200: `ok: false`, `success: false`, a non-zero `errcode`, an `error`, `errors` without `data`.
 fn says_failed(json: Option<&Value>) -> bool {
     let Some(Value::Object(members)) = json else {
         return false;
@@ -289,14 +296,34 @@ fn says_failed(json: Option<&Value>) -> bool {
     let filled = |value: &Value| match value {
         Value::String(text) => !text.is_empty(),
         Value::Object(fields) => !fields.is_empty(),
+        Value::Array(items) => !items.is_empty(),
         _ => false,
     };
+    let holds = |name: &str| members.get(name).is_some_and(filled);
     // A family of APIs answers `code`, `message` and empty `data`; 0 and the 2xx mean success there.
-    let empty_data = members.get("data").is_none_or(|data| !filled(data) && !data.is_array());
     let failing_code = members
         .get("code")
         .and_then(Value::as_i64)
         .is_some_and(|code| code >= 400);
-    let coded = failing_code && empty_data && members.get("message").is_some_and(filled);
-    is_false("ok") || is_false("success") || nonzero("errcode") || coded || members.get("error").is_some_and(filled)
+    let coded = failing_code && !holds("data") && holds("message");
+    // GraphQL: what could be answered stands beside the errors.
+    let listed = holds("errors") && !holds("data");
+    // A record that tells of its own failure is no failure of the call.
+    let record = RECORD.iter().any(|name| members.contains_key(*name));
+    let failed_status = members.get("status").and_then(Value::as_str);
+    let failed_status = failed_status.is_some_and(|word| matches!(word, "error" | "fail" | "failed" | "failure"));
+    let told = (failed_status && (holds("message") || holds("error_message"))) || holds("error") || listed;
+    is_false("ok") || is_false("success") || nonzero("errcode") || coded || (told && !record)
 }
+
+/// Members that records have and envelopes of errors have not.
+const RECORD: [&str; 8] = [
+    "id",
+    "_id",
+    "uuid",
+    "items",
+    "results",
+    "created_at",
+    "createdAt",
+    "updated_at",
+];

@@ -39,10 +39,6 @@ macro_rules! concepts {
             phrases: LazyLock::new(|| Regex::new($phrases).expect("a constant expression compiles")),
         };
     )+
-    #[cfg(test)]
-    pub(super) fn every() -> Vec<(&'static str, &'static Concept)> {
-        vec![$((stringify!($name), &$name)),+]
-    }
     };
 }
 
@@ -66,7 +62,7 @@ concepts! {
     USER_DISABLED {
         codes: ["inactive_user", "user_disabled", "account_disabled", "account_inactive", "user_inactive", "account_suspended", "user_suspended",
             "account_deactivated", "account_deleted", "user_deleted", "user_removed_from_team", "account_closed"],
-        phrases: r"\b(?:user|account|member|owner)\b.{0,24}\b(?:is|has been|was|been) (?:\w+ )?(?:disabled|deleted|deactivated|suspended|terminated|removed|blocked|closed)\b|(?:inactive|disabled|deactivated|suspended|deleted) (?:user|account)\b|user (?:disabled|deleted|suspended|deactivated)\b|not a confirmed user"
+        phrases: r"\b(?:user|account|member|owner)\b.{0,24}\b(?:is|has been|was|been) (?:\w+ )?(?:disabled|deleted|deactivated|suspended|terminated|removed|blocked|closed)\b|(?:inactive|disabled|deactivated|suspended|deleted) (?:user|account)\b|\b(?:user|account) (?:disabled|deleted|suspended|deactivated|blocked)\b|not a confirmed user"
     }
     /// The grant died with a password.
     PASSWORD_CHANGED {
@@ -86,11 +82,16 @@ concepts! {
             "installation_deleted", "app_removed"],
         phrases: r"\bapp(?:lication)?\b.{0,24}\b(?:is not|isn't|not|no longer) installed|\buninstalled\b|installation has been (?:suspended|deleted|removed)"
     }
-    /// The team's OAuth client does not exist any more.
+    /// The team's OAuth client is said to exist no more, or to be shut.
     CLIENT_DELETED {
-        codes: ["deleted_client", "client_deleted", "unknown_client", "client_not_found", "application_cannot_be_found", "invalid_client_id", "client_disabled",
-            "app_deleted", "application_not_found", "bad_client_id", "disabled_client"],
-        phrases: r"\b(?:oauth )?(?:client|application|app)\b.{0,12}\b(?:was|is|has been) (?:not found|deleted|disabled|removed|suspended)|client identifier (?:is )?(?:invalid|unknown)|(?:invalid|unknown) client.?id\b|\bapplication with (?:id|identifier)\b.{0,80}\bnot found\b|could not find.{0,30}\bapplication\b|no (?:such )?(?:client|application)\b.{0,20}(?:found|exists)"
+        codes: ["deleted_client", "client_deleted", "client_not_found", "application_cannot_be_found", "client_disabled",
+            "app_deleted", "application_not_found", "disabled_client"],
+        phrases: r"\b(?:oauth )?(?:client|application|app)\b.{0,12}\b(?:was|is|has been) (?:not found|deleted|disabled|removed|suspended)|\bapplication with (?:id|identifier)\b.{0,80}\bnot found\b|could not find.{0,30}\bapplication\b|no (?:such )?(?:client|application)(?: with [^.\n]{0,24})? (?:was )?(?:found|exists)|no such (?:client|application)\b"
+    }
+    /// The team's client id is not known; it may be deleted, or mistyped in the team's settings.
+    CLIENT_UNKNOWN {
+        codes: ["invalid_client_id", "bad_client_id", "unknown_client"],
+        phrases: r"client identifier (?:is )?(?:invalid|unknown)|(?:invalid|unknown) client.?id\b|unknown client\b"
     }
     /// The refresh token belongs to another client: the team changed its client, the grant is as it was.
     OTHER_CLIENT {
@@ -120,14 +121,14 @@ concepts! {
     }
     /// We did not send the credential, or not in the right form.
     OUR_FAULT {
-        codes: ["missing_authorization", "missing_token", "no_authorization", "missing_credentials", "not_authed", "missing_authentication"],
-        phrases: r"missing (?:a )?(?:valid |required )(?:authentication|authorization|parameter)|missing (?:the )?(?:authorization|authentication|access.?token|auth)\b|(?:token|credentials?|api.?key|authorization)\b.{0,24} (?:is|was|are|were) (?:missing|not (?:provided|supplied|present|specified))|not found (?:on|in) the request|(?:no|without) (?:access token|api key|credentials?|authorization|authentication)\b.{0,24}(?:provided|supplied|sent|present|found)|(?:you (?:did not|didn't|have not) provide)|login required\.|(?:token|header).{0,20} parsing failed|unable to parse.{0,20}token|invalid jwt|unsupported grant.?type"
+        codes: ["missing_authorization", "missing_token", "token_missing", "no_authorization", "missing_credentials", "not_authed", "missing_authentication"],
+        phrases: r"missing (?:a )?(?:valid |required )(?:authentication|authorization|parameter)|missing (?:the )?(?:authorization|authentication|access.?token|auth)\b|(?:token|credentials?|api.?key|authorization)\b.{0,24} (?:is|was|are|were) (?:missing|not (?:provided|supplied|present|specified))|not found (?:on|in) the request|credentials? not found|(?:no|without) (?:access token|api key|credentials?|authorization|authentication)\b.{0,24}(?:provided|supplied|sent|present|found)|(?:you (?:did not|didn't|have not) provide)|login required\.|(?:token|header).{0,20} parsing failed|unable to parse.{0,20}token|invalid jwt|unsupported grant.?type"
     }
     /// Alive, without a permission.
     SCOPE {
         codes: ["insufficient_scope", "missing_scope", "missing_scopes", "insufficient_permissions", "insufficientPermissions", "no_permission",
             "access_token_scope_insufficient", "scope_not_authorized", "invalid_scope", "insufficient_access", "insufficient_privileges", "not_allowed_token_type"],
-        phrases: r"\bscopes?\b|insufficient (?:permission|privilege|authenti?cation scope)|(?:not enough|lacks?|missing|without|does not have|doesn't have).{0,24}permission|requires?.{0,60}permission|permission (?:requested|required|denied)|not (?:been )?authori[sz]ed to (?:perform|access|do)|higher privileges|api unauthorized"
+        phrases: r"\b(?:insufficient|missing|lacks?|without|requires?|required|(?:does not|doesn't) (?:contain|match|have|include)|not (?:contain|granted)|outside|invalid)\b[^.\n]{0,60}\bscopes?\b|\bscopes?\b[^.\n]{0,24}\b(?:missing|required|insufficient|(?:does|do) not (?:match|allow)|not (?:match|granted|authori[sz]ed|allowed|sufficient))|insufficient (?:permission|privilege|authenti?cation scope)|(?:not enough|lacks?|missing|without|does not have|doesn't have).{0,24}permission|requires?.{0,60}permission|permission (?:requested|required|denied)|not (?:been )?authori[sz]ed to (?:perform|access|do)|higher privileges|api unauthorized"
     }
     /// Forbidden for want of a permission, rather than for no reason given.
     FORBIDDEN {
@@ -147,7 +148,7 @@ concepts! {
     /// The credential is said to be expired.
     EXPIRED {
         codes: ["token_expired", "access_token_expired", "expired_access_token", "expired_token", "session_expired", "invalid_session_id", "api_key_expired", "refresh_token_expired"],
-        phrases: r"expired|has timed out|session not active|too old|past its lifetime"
+        phrases: r"expired|has timed out|session not active|token is not active|too old|past its lifetime|inactivity"
     }
     /// Something less certain stands beside "expired" or "revoked".
     ALTERNATIVES {
@@ -158,18 +159,34 @@ concepts! {
     DEAD_GRANT {
         codes: ["invalid_grant", "bad_refresh_token", "invalid_refresh_token", "refresh_token_not_found", "refresh_token_expired", "refresh_token_revoked",
             "expired_refresh_token", "token_revoked", "token_expired", "expired_token", "invalid_token", "bad_token", "refresh_token_invalid", "refresh_token_already_used"],
-        phrases: r"invalid (?:o?auth )?grant|grant (?:is |was )?(?:invalid|expired|revoked|not found)|(?:refresh.?|authorization |value passed for the )token\b.{0,24}\b(?:invalid|incorrect|expired|revoked|not found|unknown|not valid|already|used)|(?:invalid|incorrect|expired|revoked|unknown|bad)\b.{0,24}\b(?:refresh.?token|refresh)|(?:cannot|can't|could not|unable to) (?:renew|refresh).{0,24}token"
+        phrases: r"invalid (?:o?auth )?grant|grant (?:is |was )?(?:invalid|expired|revoked|not found)|(?:refresh.?|authorization |value passed for the )token\b.{0,24}\b(?:invalid|incorrect|expired|revoked|not found|unknown|not valid|already|used)|(?:invalid|incorrect|expired|revoked|unknown|bad)\b.{0,24}\b(?:refresh.?token|refresh)|refresh.?token\ninvalid\b|(?:offline )?(?:user )?session (?:is |was )?(?:not found|not active)|token is not active|stale token|(?:cannot|can't|could not|unable to) (?:renew|refresh).{0,24}token"
     }
     /// An access token or key is refused.
     REFUSED {
         codes: ["invalid_token", "invalid_auth", "invalid_authentication", "invalid_credentials", "bad_credentials", "unauthorized", "unauthenticated",
             "authentication_failed", "authentication_error", "authentication_required", "invalid_api_key", "api_key_invalid", "invalid_access_token",
-            "auth_error", "not_authenticated", "token_invalid", "bad_token", "invalid_key", "expired_token", "token_expired", "token_revoked"],
-        phrases: r"(?:token|api.?key|credentials?|session|authentication|access key|password)\b[^.\n]{0,60}\b(?:invalid|incorrect|expired|revoked|not valid|unrecogni[sz]ed|wrong|failed|failure)|(?:invalid|incorrect|bad|expired|unrecogni[sz]ed|error validating|failed to verify)[^.\n]{0,24}\b(?:token|api.?key|x-api-key|credentials?|session|access key|login|authentication)|could(?:n't| not) authenticate|not authenticated"
+            "auth_error", "expired_authentication", "not_authenticated", "token_invalid", "bad_token", "invalid_key", "expired_token", "token_expired", "token_revoked"],
+        phrases: r"(?:token|api.?key|credentials?|session|authentication|access key|password)\b[^.\n]{0,60}\b(?:invalid|incorrect|expired|revoked|not valid|unrecogni[sz]ed|wrong|failed|failure|disabled|deactivated|deleted|inactive)|(?:invalid|incorrect|bad|expired|unrecogni[sz]ed|error validating|failed to verify)[^.\n]{0,24}\b(?:token|api.?key|x-api-key|credentials?|session|access key|login|authentication)|no valid (?:api.?key|token|credentials?|session)|subscription key|(?:token|api.?key|session|credentials?) (?:is |are |was )?not (?:found|recogni[sz]ed|active|known)|could(?:n't| not) authenticate|not authenticated"
+    }
+    /// An access token or key is refused, in words that can mean nothing else, whatever the status.
+    SURELY_REFUSED {
+        codes: ["invalid_auth", "invalid_api_key", "api_key_invalid", "invalid_access_token", "access_token_expired", "expired_access_token",
+            "access_token_revoked", "revoked_access_token", "token_expired", "expired_token", "token_revoked", "not_authenticated", "unauthenticated", "authentication_required"],
+        phrases: r"(?:access.?token|api.?key|oauth.?token|bearer.?token|api.?token)\b[^.\n]{0,60}\b(?:invalid|incorrect|expired|revoked|not valid|unrecogni[sz]ed|disabled|deactivated|deleted)|(?:invalid|incorrect|expired|unrecogni[sz]ed|error validating|failed to verify)[^.\n]{0,16}\b(?:access.?token|api.?key|x-api-key|oauth.?token|bearer.?token|api.?token|access key)"
+    }
+    /// "Missing" is only one guess.
+    MISSING_OR_WORSE {
+        codes: [],
+        phrases: r"missing(?:,| or|/)|or (?:is |was |are )?(?:missing|absent|empty)\b|not (?:provided|found|present),? or|or not (?:provided|present|supplied)|invalid,? (?:expired,? )?or missing"
+    }
+    /// The place or person that an answer may speak of instead of our grant.
+    SOMEBODY_ELSE {
+        codes: [],
+        phrases: r"\bin (?:the|this) (?:conversation|chat|channel|meeting|team|group|repository)\b|\b(?:target|recipient|assignee|invitee|contact|requested|specified) (?:user|account|member)\b|\b(?:user|account|member) (?:id )?[`'\x22#\d]|cannot (?:be )?(?:message|invite|assign|add)|you (?:are|have been) blocked by"
     }
     /// A gateway, a firewall or a captive portal refuses us, not the credential.
     GATEWAY {
         codes: [],
-        phrases: r"error code: 10(?:0[6-9]|10|12|20)\b|attention required!|just a moment\.\.\.|checking your browser|cf-browser-verification|captcha|access denied.{0,40}(?:firewall|edgesuite)|request blocked|unusual traffic|proxy authentication required"
+        phrases: r"error code: 10(?:0[6-9]|10|12|20)\b|attention required!|just a moment\.\.\.|checking your browser|cf-browser-verification|captcha|access denied.{0,40}(?:firewall|edgesuite)|request blocked|unusual traffic|\bip(?: address)?\b[^.\n]{0,40}\b(?:not (?:allowed|permitted|authori[sz]ed|white.?listed|allow.?listed)|blocked|denied|restricted)|proxy authentication required"
     }
 }

@@ -65,7 +65,7 @@ pub async fn run_due(app: &App) -> Result<usize, Error> {
         match done {
             Ok(Ok(was_sent)) => sent += usize::from(was_sent),
             Ok(Err(error)) => {
-                tracing::error!(%error, "a delivery was not recorded; it is tried again when its lease ends")
+                tracing::error!(%error, "a delivery was not recorded; it is tried again when its lease ends");
             }
             Err(error) => tracing::error!(%error, "a delivery broke off; it is tried again when its lease ends"),
         }

@@ -30,5 +30,6 @@ pub use change::Change;
 pub use model::{Delivery, DeliveryState, Event, EventKind, KEPT, MAX_WEBHOOKS, Method, Webhook, WebhookType};
 pub use sign::sign;
 pub use work::{
-    create, delete, delete_oldest, deliveries, edit_group, get, list, purge, redeliver, subscribe, unsubscribe, update,
+    create, delete, delete_oldest, deliveries, edit_group, get, list, not_found, purge, redeliver, subscribe,
+    unsubscribe, update,
 };

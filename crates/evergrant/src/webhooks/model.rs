@@ -113,6 +113,7 @@ struct Body<'a> {
 impl Event {
     /// The body as it is signed and sent (contract, section 13.4): compact, non-ASCII as it is.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "a struct of texts can be written as JSON")]
     pub fn body(&self, tenant: &Tenant) -> String {
         let body = Body {
             linked_account_id: &self.linked_account_id,
@@ -127,7 +128,7 @@ impl Event {
     }
 }
 
-/// What kind of receiver a webhook's template is made for.
+/// What kind of receiver a webhook's template is made for; computed from the template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WebhookType {

@@ -210,7 +210,9 @@ impl<'a> Editor<'a> {
     }
 }
 
-fn not_found() -> Error {
+/// An id that is none of this environment's webhooks, be it unknown or another tenant's: 400, as documented.
+#[must_use]
+pub fn not_found() -> Error {
     Error::Invalid {
         code: Code::ResourceNotFound,
         message: "Webhook not found".to_owned(),

@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod api;
+mod flows;
+mod portal;
 mod store;
 mod support;

@@ -1,10 +1,13 @@
 //! Configurations are not ours; the official React component cannot do without an answer (contract, section 14.1).
 
 use axum::Json;
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::applications::application;
+use crate::app::App;
 use crate::error::Error;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::extract::{JsonBody, SessionAccount};
@@ -30,11 +33,14 @@ pub struct ConfigView {
     field_errors: Vec<Value>,
 }
 
-fn answer(SessionAccount(caller): SessionAccount, body: ConfigBody) -> Result<Json<ConfigView>, ApiError> {
-    let slug = body.slug.filter(|slug| !slug.is_empty());
-    // WIRE: 404 ApplicationNotFound for a slug that the catalogue does not know
+fn answer(app: &App, SessionAccount(caller): SessionAccount, body: ConfigBody) -> Result<Json<ConfigView>, ApiError> {
+    let slug = body
+        .slug
+        .filter(|slug| !slug.is_empty())
+        .ok_or_else(|| Error::invalid("slug is required"))?;
+    let slug = application(app, &caller.tenant, &slug)?.slug.clone();
     Ok(Json(ConfigView {
-        slug: slug.ok_or_else(|| Error::invalid("slug is required"))?,
+        slug,
         config_id: body.config_id.unwrap_or(caller.account.account_id),
         fields: Vec::new(),
         workflows: Vec::new(),
@@ -47,8 +53,12 @@ fn answer(SessionAccount(caller): SessionAccount, body: ConfigBody) -> Result<Js
     security(("session" = [])),
     responses((status = 200, body = ConfigView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 404, body = ErrorBody)))]
-pub async fn read(caller: SessionAccount, JsonBody(body): JsonBody<ConfigBody>) -> Result<Json<ConfigView>, ApiError> {
-    answer(caller, body)
+pub async fn read(
+    State(app): State<App>,
+    caller: SessionAccount,
+    JsonBody(body): JsonBody<ConfigBody>,
+) -> Result<Json<ConfigView>, ApiError> {
+    answer(&app, caller, body)
 }
 
 /// Saves a configuration: there is nothing to save.
@@ -56,6 +66,10 @@ pub async fn read(caller: SessionAccount, JsonBody(body): JsonBody<ConfigBody>) 
     security(("session" = [])),
     responses((status = 200, body = ConfigView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 404, body = ErrorBody)))]
-pub async fn save(caller: SessionAccount, JsonBody(body): JsonBody<ConfigBody>) -> Result<Json<ConfigView>, ApiError> {
-    answer(caller, body)
+pub async fn save(
+    State(app): State<App>,
+    caller: SessionAccount,
+    JsonBody(body): JsonBody<ConfigBody>,
+) -> Result<Json<ConfigView>, ApiError> {
+    answer(&app, caller, body)
 }

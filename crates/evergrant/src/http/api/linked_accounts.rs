@@ -5,9 +5,13 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::linked_account_view::{AccountBody, AccountDocument, Integrations};
+use super::applications::icon_url;
+use super::linked_account_view::{AccountBody, AccountDocument, Integration, Integrations};
 use crate::accounts::{self, FieldFilter, Page, Record};
 use crate::app::App;
+use crate::authorize;
+use crate::catalog::AuthType;
+use crate::connections::{self, Connection};
 use crate::error::Error;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::extract::{Account, Admin, Caller, JsonBody, Params, Segment, SessionAccount};
@@ -168,7 +172,7 @@ pub struct Deleted {
         (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub async fn delete(State(app): State<App>, admin: Admin, Segment(id): Segment) -> Result<Json<Deleted>, ApiError> {
     let account = accounts::find(&app, &admin.tenant, &id).await?;
-    // WIRE: connections::disconnect_all(&app, &admin.tenant, &account).await?;
+    authorize::disconnect_all(&app, &admin.tenant, &account).await?;
     accounts::delete(&app, &admin.tenant, &account, admin.key.id.as_str()).await?;
     Ok(Json(Deleted {
         message: "User deleted successfully",
@@ -188,13 +192,27 @@ pub async fn active(
 }
 
 /// The account as reading routes show it: with its integrations.
-#[expect(
-    clippy::unused_async,
-    reason = "reading the connections is the part that waits, once they are wired"
-)]
-pub(super) async fn document(_app: &App, tenant: &Tenant, record: Record) -> Result<AccountDocument, Error> {
-    // WIRE: the rows of connections::store::of_account(…), each as an `Integration`
-    let connections = Vec::new();
-    let integrations = Integrations::of(connections, record.default_app.as_ref());
+pub(super) async fn document(app: &App, tenant: &Tenant, record: Record) -> Result<AccountDocument, Error> {
+    let live = connections::store::of_account(&mut *app.db.read().await?, &tenant.id, &record.account.id).await?;
+    let integrations = live.iter().map(|one| integration(app, one)).collect();
+    let integrations = Integrations::of(integrations, record.default_app.as_ref());
     Ok(AccountDocument::new(tenant, record, integrations))
+}
+
+fn integration(app: &App, connection: &Connection) -> Integration {
+    let application = app.catalog.get(&connection.slug);
+    let flagged = connection.is_flagged();
+    Integration {
+        id: connection.id.to_string(),
+        kind: connection.slug.clone(),
+        name: application.map_or_else(|| connection.slug.clone(), |application| application.name.clone()),
+        icon: application.map(|application| icon_url(app, &application.slug)),
+        app_id: None,
+        identifier: connection.identifier_or_na(),
+        is_default: false,
+        reauth_required: flagged,
+        refresh_token_expired: flagged && connection.auth_type == AuthType::OAuth2,
+        created_at: connection.created_at.iso(),
+        updated_at: connection.updated_at.iso(),
+    }
 }

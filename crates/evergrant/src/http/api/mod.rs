@@ -1,10 +1,15 @@
 //! The REST resources, one file each.
 
+pub mod applications;
+pub mod clients;
 pub mod config_stub;
 pub mod connect_url;
+pub mod connecting;
+pub mod connections;
 pub mod default_app;
 pub mod health;
 pub mod linked_account_view;
 pub mod linked_accounts;
 pub mod org;
 pub mod session_tokens;
+pub mod webhooks;

@@ -1,3 +1,6 @@
 //! Every store function, on both engines.
 
+mod accounts;
+mod sessions;
 mod tenants;
+mod webhooks;

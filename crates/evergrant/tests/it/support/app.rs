@@ -7,6 +7,7 @@ use evergrant::catalog::Catalog;
 use evergrant::clock::{ManualClock, Timestamp};
 use evergrant::db::Db;
 use evergrant::egress::Egress;
+use evergrant::secret::Secret;
 use evergrant::steps::Steps;
 use evergrant::tenants::{self, Environment, EnvironmentRow, Scopes};
 use evergrant::vault::Keyring;
@@ -28,22 +29,44 @@ pub(crate) struct TestApp {
     /// A key of that environment with every scope.
     pub(crate) key: String,
     pub(crate) database: TestDatabase,
+    world: World,
+}
+
+/// What all processes of a test have in common.
+struct World {
+    master: Secret,
+    allow: Vec<String>,
+}
+
+impl World {
+    async fn app(&self, database: &TestDatabase, clock: &ManualClock) -> App {
+        App::new(Handles {
+            db: Db::connect(&database.url, Some(4)).await.unwrap(),
+            keyring: Keyring::parse(&self.master).unwrap(),
+            data_keys: std::sync::RwLock::default(),
+            catalog: Catalog::load(None, None).unwrap(),
+            egress: Egress::new(self.allow.clone()),
+            clock: Box::new(clock.clone()),
+            public_url: "http://127.0.0.1:8080".parse().unwrap(),
+            steps: Steps::default(),
+        })
+    }
 }
 
 impl TestApp {
     /// A server on an empty database, with a key in `default` / `test`.
     pub(crate) async fn start(database: TestDatabase) -> Self {
+        Self::start_allowing(database, Vec::new()).await
+    }
+
+    /// The same, allowed to call these private `host:port` pairs.
+    pub(crate) async fn start_allowing(database: TestDatabase, allow: Vec<String>) -> Self {
         let clock = ManualClock::at(START);
-        let app = App::new(Handles {
-            db: Db::connect(&database.url, Some(4)).await.unwrap(),
-            keyring: Keyring::parse(&Keyring::generate()).unwrap(),
-            data_keys: std::sync::RwLock::default(),
-            catalog: Catalog::load(None, None).unwrap(),
-            egress: Egress::new([]),
-            clock: Box::new(clock.clone()),
-            public_url: "http://127.0.0.1:8080".parse().unwrap(),
-            steps: Steps::default(),
-        });
+        let world = World {
+            master: Keyring::generate(),
+            allow,
+        };
+        let app = world.app(&database, &clock).await;
         app.db.migrate(app.now()).await.unwrap();
         assert!(tenants::ensure_default(&app).await.unwrap());
         let environment = Self::find(&app, "default", Environment::Test).await;
@@ -56,7 +79,13 @@ impl TestApp {
             environment,
             key: key.value.expose().to_owned(),
             database,
+            world,
         }
+    }
+
+    /// A second process on the same database and clock: what a restart, or another node, finds.
+    pub(crate) async fn another_process(&self) -> App {
+        self.world.app(&self.database, &self.clock).await
     }
 
     /// A key of another organisation's `test` environment.

@@ -4,7 +4,7 @@ use evergrant::db::Db;
 use sqlx::Executor as _;
 use tempfile::TempDir;
 
-use super::TestApp;
+use super::{Receiver, TestApp};
 
 /// A database that is gone when the test is over.
 pub(crate) struct TestDatabase {
@@ -55,4 +55,13 @@ impl TestDatabase {
 pub(crate) async fn on_both<F: Future<Output = ()>>(story: impl Fn(TestApp) -> F) {
     story(TestApp::start(TestDatabase::sqlite()).await).await;
     story(TestApp::start(TestDatabase::postgres().await).await).await;
+}
+
+/// The same, with a receiver of webhooks that the service may call.
+pub(crate) async fn on_both_with_receiver<F: Future<Output = ()>>(story: impl Fn(TestApp, Receiver) -> F) {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
+        let receiver = Receiver::start().await;
+        let app = TestApp::start_allowing(database, vec![receiver.address.clone()]).await;
+        story(app, receiver).await;
+    }
 }

@@ -1,7 +1,10 @@
 //! The world of a test: the service on a real database, a clock that one can push, calls without a socket.
 
+mod accounts;
 mod app;
 mod database;
+mod receiver;
 
-pub(crate) use app::{Answer, Call, TestApp};
-pub(crate) use database::{TestDatabase, on_both};
+pub(crate) use app::{Answer, Call, START, TestApp};
+pub(crate) use database::{TestDatabase, on_both, on_both_with_receiver};
+pub(crate) use receiver::Receiver;

@@ -1,0 +1,164 @@
+//! Where an application's API is, how to ask it whether a credential works, and whose it is.
+
+use std::collections::BTreeMap;
+
+use evergrant_oauth::TemplateError;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use super::model::InputField;
+use super::urls::expand;
+
+/// The token reply names the API's address; it is believed only under the file's own host suffixes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiBaseFromExtra {
+    /// JSON pointer into the token reply.
+    pub pointer: String,
+    /// Each begins with a dot: `.salesforce.com`.
+    pub host_suffixes: Vec<String>,
+    /// Appended to the address.
+    #[serde(default)]
+    pub path: String,
+}
+
+impl ApiBaseFromExtra {
+    /// The API's base from the extras of a token reply: https, a host under a listed suffix, no user or port.
+    #[must_use]
+    pub fn resolve(&self, reply: &Value) -> Option<Url> {
+        let mut url = Url::parse(reply.pointer(&self.pointer)?.as_str()?).ok()?;
+        let host = url.host_str()?.to_ascii_lowercase();
+        let ours = self
+            .host_suffixes
+            .iter()
+            .any(|suffix| host.len() > suffix.len() && host.ends_with(suffix.as_str()));
+        let plain =
+            url.scheme() == "https" && url.port().is_none() && url.username().is_empty() && url.password().is_none();
+        if !ours || !plain {
+            return None;
+        }
+        url.set_query(None);
+        url.set_fragment(None);
+        let path = format!("{}{}", url.path().trim_end_matches('/'), self.path);
+        url.set_path(&path);
+        Some(url)
+    }
+}
+
+/// Where calls go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Template over the input fields; no trailing slash.
+    pub base_url: String,
+    /// Sent with every call, besides the credential.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// A call that truly needs the credential and changes nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// `GET` or `POST`.
+    #[serde(default = "get")]
+    pub method: String,
+    /// A path below the API's base, or an absolute URL (template).
+    pub url: String,
+    /// Sent as JSON.
+    #[serde(default)]
+    pub body: Option<Value>,
+    /// JSON pointers and values that prove success besides a 2xx status.
+    #[serde(default)]
+    pub expect: BTreeMap<String, Value>,
+}
+
+impl Probe {
+    /// Its address over an API base that is filled in already.
+    pub fn address(
+        &self,
+        base: &Url,
+        fields: &[InputField],
+        values: &BTreeMap<String, String>,
+    ) -> Result<Url, TemplateError> {
+        if self.url.starts_with('/') {
+            expand(
+                &format!("{}{}", base.as_str().trim_end_matches('/'), self.url),
+                fields,
+                values,
+            )
+        } else {
+            expand(&self.url, fields, values)
+        }
+    }
+
+    /// Whether a successful answer's body proves what the file expects of it.
+    #[must_use]
+    pub fn is_met_by(&self, body: Option<&Value>) -> bool {
+        self.expect
+            .iter()
+            .all(|(at, wanted)| body.and_then(|body| body.pointer(at)) == Some(wanted))
+    }
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+/// Where the external account's id and display name come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Which answer holds them.
+    pub from: IdentitySource,
+    /// JSON pointer, or the input field's name.
+    pub id: String,
+    /// JSON pointer, or the input field's name; the id when absent.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// The customer's account at the provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalAccount {
+    /// The provider's own id of it: the same before and after a reconnect.
+    pub id: String,
+    /// For people.
+    pub name: String,
+}
+
+impl Identity {
+    /// Reads the account from the answer that `from` names; for [`IdentitySource::Input`] the values as an object.
+    #[must_use]
+    pub fn read(&self, answer: &Value) -> Option<ExternalAccount> {
+        let at = |place: &str| match (self.from, place) {
+            (IdentitySource::Input, field) => answer.get(field).and_then(as_text),
+            (_, pointer) => answer.pointer(pointer).and_then(as_text),
+        };
+        let id = at(&self.id)?;
+        let name = self.name.as_deref().and_then(at).unwrap_or_else(|| id.clone());
+        Some(ExternalAccount { id, name })
+    }
+}
+
+/// Ids come as texts and as numbers.
+fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Which answer names the external account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentitySource {
+    /// The token reply.
+    TokenReply,
+    /// The probe's answer.
+    Probe,
+    /// What the customer typed in.
+    Input,
+}

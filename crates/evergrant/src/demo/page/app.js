@@ -1,0 +1,214 @@
+// The page's story: look, act, look again. What is shown is what Evergrant says, never what a button assumes.
+
+import { Evergrant } from "./evergrant.js";
+import { card, guideList, h, stateOf, webhookList } from "./view.js";
+
+const LOOK_MS = 3000;
+const $ = (id) => document.getElementById(id);
+
+const views = [
+  {
+    slug: "sandbox-oauth",
+    title: "Sandbox CRM",
+    text: "Contacts, through OAuth 2.0 with consent in a window.",
+    causes: [
+      { cause: "token_revoked", name: "Customer takes access back", hint: "cause 2" },
+      { cause: "refresh_token_expired", name: "Refresh token expires", hint: "cause 3" },
+      { cause: "access_token_expired", name: "Access token expires", hint: "cause 3 if connected without “Keep access”; else refreshed, no alarm" },
+      { cause: "app_uninstalled", name: "Customer uninstalls the app", hint: "cause 4" },
+      { cause: "client_deleted", name: "Your OAuth app is deleted", hint: "cause 5", repair: true },
+      { cause: "client_secret_changed", name: "Client secret changes", hint: "your problem, not the customer’s: no alarm", repair: true },
+    ],
+  },
+  {
+    slug: "sandbox-key",
+    title: "Sandbox SMS",
+    text: "Text messages, through an API key.",
+    causes: [
+      { cause: "key_expired", name: "API key expires", hint: "cause 1" },
+      { cause: "app_uninstalled", name: "Customer uninstalls the app", hint: "cause 4" },
+    ],
+  },
+];
+
+const WEATHER = [
+  ["Fair", {}],
+  ["Down", { down: true }],
+  ["Throttling", { throttle: true }],
+  ["Slow", { slow_ms: 4000 }],
+  ["Garbage", { garbage: true }],
+  ["Lose next reply", { lose_replies: 1 }],
+];
+
+const seen = { used: false, broken: false, flagged: false, repaired: false };
+let evergrant;
+let weather = {};
+
+async function ours(path, body) {
+  const reply = await fetch(path, body && { method: "POST", body: JSON.stringify(body) });
+  const json = await reply.json().catch(() => ({}));
+  if (!reply.ok) throw new Error(json?.message ?? `${path} answered ${reply.status}`);
+  return json ?? {};
+}
+
+const viewOf = (slug) => views.find((view) => view.slug === slug);
+
+function say(view, tone, text) {
+  view.note = { tone, text };
+}
+
+/** Runs an action with the card's buttons off, says what went wrong, and looks again. */
+async function during(slug, work) {
+  const view = viewOf(slug);
+  view.busy = true;
+  view.note = undefined;
+  draw();
+  try {
+    await work(view);
+  } catch (error) {
+    say(view, "bad", error.message);
+  }
+  view.busy = false;
+  await look();
+}
+
+/** What a check's answer means to the team. */
+function outcome({ verdict, status, reason }) {
+  const word = verdict ?? status ?? "ok";
+  if (["ok", "active"].includes(word) && !reason) return { tone: "good", text: "It works." };
+  const because = reason ? ` (${reason})` : "";
+  if (word === "transient") return { tone: "warn", text: `Passing trouble${because}: Evergrant tries again by itself, nobody is alarmed.` };
+  if (word === "app_broken") return { tone: "warn", text: `Your own OAuth client is broken${because}: for your team to mend.` };
+  return { tone: "bad", text: `It no longer works${because}: the customer has to reconnect.` };
+}
+
+const actions = {
+  connect: (slug) => during(slug, async (view) => {
+    if (slug === "sandbox-key") return enterKey(view);
+    say(view, "quiet", "Waiting for consent in the other window…");
+    draw();
+    const connected = await evergrant.connect(slug);
+    say(view, connected ? "good" : "quiet", connected ? "Connected." : "The window was closed; nothing has changed.");
+  }),
+  use: (slug) => during(slug, async (view) => {
+    const found = await ours(`demo/connection/${view.id}/check`, {});
+    const { tone, text } = outcome(found);
+    if (tone === "good") seen.used = true;
+    say(view, tone, text);
+  }),
+  disconnect: (slug) => during(slug, async (view) => {
+    await evergrant.disconnect(slug);
+    view.lastId = undefined;
+    say(view, "quiet", "Disconnected; the credential is erased.");
+  }),
+  break: (slug, cause) => during(slug, async (view) => {
+    const { broken } = await ours("demo/break", { cause, app: slug });
+    const count = broken.clients + broken.grants + broken.keys;
+    if (count) seen.broken = true;
+    say(view, count ? "quiet" : "warn", count
+      ? "Broken at the provider. Nobody has told Evergrant: press “Use it now”."
+      : "There was nothing alive to break. Connect first.");
+  }),
+  repair: (slug, cause) => during(slug, async (view) => {
+    await ours("demo/repair", { cause, app: slug });
+    say(view, "quiet", "Mended at the provider.");
+  }),
+  toggled: (slug, open) => { viewOf(slug).open = open; },
+};
+
+/** Asks for the key in a dialog; resolves when it is saved or given up. */
+async function enterKey(view) {
+  const { key } = await ours("demo/key", {});
+  const wanted = view.app?.auth_input_map?.length ? view.app.auth_input_map : [{ name: "api_key", label: "API key", required: true }];
+  const secret = wanted.find((field) => field.type === "password" || /key|token/.test(field.name)) ?? wanted[0];
+  $("fields").replaceChildren(...wanted.map((field) => h("label", {}, field.label ?? field.name,
+    h("input", {
+      name: field.name, required: field.required === true, placeholder: field.placeholder, autocomplete: "off",
+      spellcheck: "false", value: field === secret ? key : "",
+    }))));
+  const dialog = $("keyform");
+  const form = dialog.querySelector("form");
+  $("keyerror").hidden = true;
+  for (;;) {
+    dialog.showModal();
+    await new Promise((closed) => dialog.addEventListener("close", closed, { once: true }));
+    const choice = dialog.returnValue;
+    dialog.returnValue = "";
+    if (choice !== "save") return say(view, "quiet", "Nothing has changed.");
+    const values = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
+    try {
+      await evergrant.saveKey(view.slug, values);
+      return say(view, "good", "Connected.");
+    } catch (error) {
+      $("keyerror").textContent = error.message;
+      $("keyerror").hidden = false;
+    }
+  }
+}
+
+async function lookAt(view) {
+  view.app = await evergrant.getApp(view.slug);
+  const account = view.app.connected_accounts?.[0];
+  view.id = account?.connection_id ?? account?.id ?? account?._id;
+  view.detail = view.id ? await ours(`demo/connection/${view.id}`).catch(() => undefined) : undefined;
+  const state = stateOf(view);
+  if (state === "expired") {
+    seen.flagged = true;
+    view.lastId = view.id;
+  }
+  view.sameId = state === "active" && view.id !== undefined && view.lastId === view.id;
+  if (view.sameId) seen.repaired = true;
+}
+
+async function look() {
+  const looks = views.map((view) => lookAt(view).catch((error) => say(view, "bad", error.message)));
+  const inbox = ours("demo/webhooks").catch(() => ({ webhooks: [] }));
+  const sky = ours("demo/sandbox").catch(() => ({ weather }));
+  await Promise.all(looks);
+  weather = (await sky).weather;
+  draw((await inbox).webhooks);
+}
+
+const drawn = {};
+/** Redraws a place only when what it shows has changed, so that focus and scrolling survive. */
+function put(place, shows, make) {
+  const text = JSON.stringify(shows);
+  if (drawn[place] === text) return;
+  drawn[place] = text;
+  $(place).replaceChildren(...make());
+}
+
+function draw(webhooks) {
+  const steps = [
+    { text: "Connect Sandbox CRM", hint: "Choose Alice, press Allow.", done: views[0].app?.connected === true || seen.flagged },
+    { text: "Use it now", hint: "Evergrant tries the connection.", done: seen.used },
+    { text: "Break it", hint: "“Customer takes access back”, for one.", done: seen.broken },
+    { text: "Use it again", hint: "Flagged, with its reason; the webhook arrives.", done: seen.flagged },
+    { text: "Reconnect", hint: "Works again, under the same id.", done: seen.repaired },
+  ];
+  put("guide", steps, () => guideList(steps));
+  put("apps", views.map(({ open, ...shown }) => shown), () => views.map((view) => card(view, actions)));
+  if (webhooks) put("webhooks", webhooks, () => webhookList(webhooks));
+  put("weather", weather, () => WEATHER.map(([name, wanted]) => {
+    const on = Object.entries({ slow_ms: 0, down: false, throttle: false, lose_replies: 0, garbage: false, ...wanted })
+      .every(([key, value]) => (weather[key] ?? value) === value);
+    return h("button.chip", { "aria-pressed": String(on), onclick: () => setWeather(wanted) }, name);
+  }));
+}
+
+async function setWeather(wanted) {
+  await ours("demo/weather", wanted);
+  await look();
+}
+
+async function start() {
+  const config = await ours("demo/config");
+  $("who").textContent = config.linked_account_id;
+  evergrant = new Evergrant(config.evergrant_url, async () => (await ours("demo/session", {})).token);
+  for (;;) {
+    if (!document.hidden) await look();
+    await new Promise((later) => setTimeout(later, LOOK_MS));
+  }
+}
+
+start();

@@ -1,0 +1,108 @@
+//! A page that says one thing: done, denied, failed, or "on your way to the provider".
+
+use askama::Template;
+
+use super::page::Frame;
+
+/// What kind of news it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// It is done.
+    Success,
+    /// The customer said no; nothing has changed.
+    Denied,
+    /// It failed; nothing has changed.
+    Error,
+    /// It goes on elsewhere.
+    Onward,
+}
+
+impl Tone {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Denied => "denied",
+            Self::Error => "error",
+            Self::Onward => "onward",
+        }
+    }
+
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::Success => "✓",
+            Self::Denied => "–",
+            Self::Error => "!",
+            Self::Onward => "→",
+        }
+    }
+
+    const fn role(self) -> &'static str {
+        match self {
+            Self::Error => "alert",
+            Self::Success | Self::Denied | Self::Onward => "status",
+        }
+    }
+}
+
+/// Somewhere to go.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// An address of our own, or one that has been found to be registered.
+    pub href: String,
+    /// What it says.
+    pub label: String,
+}
+
+/// The page.
+#[derive(Debug, Template)]
+#[template(path = "message.html")]
+pub struct MessagePage {
+    /// What stands around it.
+    pub frame: Frame,
+    /// What kind of news it is.
+    pub tone: Tone,
+    /// The news.
+    pub title: String,
+    /// What it means, and what to do.
+    pub text: String,
+    /// Where to go from here.
+    pub link: Option<Link>,
+    /// Where the browser goes by itself, at once. This is how a form leads to a provider: `form-action 'self'` forbids a
+    /// redirect from a form to another origin in Chromium, and says nothing about a page that moves on.
+    pub go_to: Option<String>,
+    /// After how many milliseconds a window that a script has opened closes itself.
+    pub closes_after_ms: Option<u32>,
+}
+
+impl MessagePage {
+    /// News without anywhere to go.
+    #[must_use]
+    pub fn new(frame: Frame, tone: Tone, title: &str, text: &str) -> Self {
+        Self {
+            frame,
+            tone,
+            title: title.to_owned(),
+            text: text.to_owned(),
+            link: None,
+            go_to: None,
+            closes_after_ms: None,
+        }
+    }
+
+    /// "On your way to …": moves on at once, and offers the link to browsers that do not.
+    #[must_use]
+    pub fn onward(frame: Frame, to: &str, href: String) -> Self {
+        Self {
+            frame,
+            tone: Tone::Onward,
+            title: format!("Taking you to {to}"),
+            text: format!("{to} will ask whether you agree. You come back here afterwards."),
+            link: Some(Link {
+                href: href.clone(),
+                label: format!("Continue to {to}"),
+            }),
+            go_to: Some(href),
+            closes_after_ms: None,
+        }
+    }
+}

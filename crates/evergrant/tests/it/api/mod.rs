@@ -1,0 +1,10 @@
+//! The REST API from outside, on both engines; the modules mirror the URLs.
+
+mod config_stub;
+mod connect_url;
+mod default_app;
+mod linked_account;
+mod org;
+mod session_token;
+mod webhook;
+mod who_asks;

@@ -1,0 +1,5 @@
+//! `/api/v2/public/webhook`.
+
+mod change;
+mod create;
+mod hostile;

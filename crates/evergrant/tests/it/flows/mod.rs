@@ -1,0 +1,3 @@
+//! Whole stories, with a clock that one can push.
+
+mod delivery;

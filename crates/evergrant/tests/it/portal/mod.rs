@@ -1,0 +1,4 @@
+//! The hosted pages from outside.
+
+mod pages;
+mod session;
