@@ -91,7 +91,7 @@ async fn give_back(app: &App, tenant: &Tenant, connection: &Connection, credenti
         Ok(None) => {}
         Ok(Some(status)) if (200..300).contains(&status) => {}
         Ok(Some(status)) => {
-            tracing::info!(connection = %connection.id, status, "the provider did not take the grant back")
+            tracing::info!(connection = %connection.id, status, "the provider did not take the grant back");
         }
         Err(error) => tracing::info!(connection = %connection.id, %error, "the provider was not told"),
     }

@@ -1,6 +1,6 @@
 //! What a judgement does to a connection's status. Pure.
 //!
-//! | judgement                              | active                  | reauth_required      |
+//! | judgement                              | `active`                | `reauth_required`    |
 //! |----------------------------------------|-------------------------|----------------------|
 //! | `ok`                                   | trouble ends            | healed               |
 //! | `transient`, `config_error`            | trouble                 | stays                |
@@ -36,14 +36,13 @@ pub enum Change {
 #[must_use]
 pub fn transition(connection: &Connection, judgement: &Judgement, now: Timestamp) -> Change {
     match (&connection.status, flagging(judgement)) {
-        (ConnectionStatus::Disconnected { .. }, _) => Change::Nothing,
+        (ConnectionStatus::Disconnected { .. }, _) | (ConnectionStatus::ReauthRequired(_), Some(_)) => Change::Nothing,
         (ConnectionStatus::Active, Some(reason)) => Change::Flagged(Flag {
             reason,
             since: now,
             confidence: judgement.confidence,
             evidence: judgement.evidence.clone(),
         }),
-        (ConnectionStatus::ReauthRequired(_), Some(_)) => Change::Nothing,
         (status, None) => match judgement.verdict {
             Verdict::Ok if matches!(status, ConnectionStatus::ReauthRequired(_)) => Change::Healed,
             Verdict::Ok if connection.trouble.is_some() => Change::Recovered,

@@ -24,6 +24,8 @@ mod token;
 mod weather;
 
 #[cfg(test)]
+mod judged;
+#[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -16,23 +16,23 @@ use super::{Broken, Cause, NewClient, Refused, Sandbox, SandboxApp, SandboxTenan
 use crate::clock::{ManualClock, Timestamp};
 use crate::secret::Secret;
 
-const TENANT: &str = "org/test";
+pub(super) const TENANT: &str = "org/test";
 const CLIENT: &str = "acme-tasks";
 const SECRET: &str = "s3cret&=+ü";
 const CALLBACK: &str = "http://127.0.0.1:8080/api/v1/sandbox-oauth/callback";
-const ISSUER: &str = "http://127.0.0.1:9000/sandbox";
+pub(super) const ISSUER: &str = "http://127.0.0.1:9000/sandbox";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk-0123456789";
-const SCOPE: &str = "contacts.read echo.write offline_access";
+pub(super) const SCOPE: &str = "contacts.read echo.write offline_access";
 
-struct World {
-    sandbox: Sandbox,
+pub(super) struct World {
+    pub(super) sandbox: Sandbox,
     clock: ManualClock,
 }
 
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    text: String,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
 }
 
 impl Answer {
@@ -67,7 +67,7 @@ fn challenge() -> String {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(|_| {})
     }
 
@@ -146,7 +146,7 @@ impl World {
         self.post("/oauth/token", &all).await
     }
 
-    async fn code(&self, account: &str) -> String {
+    pub(super) async fn code(&self, account: &str) -> String {
         let page = self.authorize(&[]).await;
         let fields = [("account", account), ("keep", "yes"), ("decision", "allow")];
         let answer = self.decide(&page, &fields).await.redirected();
@@ -155,7 +155,7 @@ impl World {
         get(&answer, "code").unwrap().to_owned()
     }
 
-    async fn redeem(&self, code: &str) -> Answer {
+    pub(super) async fn redeem(&self, code: &str) -> Answer {
         let fields = [
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -165,27 +165,27 @@ impl World {
         self.token(&fields).await
     }
 
-    async fn refresh(&self, token: &str) -> Answer {
+    pub(super) async fn refresh(&self, token: &str) -> Answer {
         self.token(&[("grant_type", "refresh_token"), ("refresh_token", token)])
             .await
     }
 
     /// Access and refresh token of a new grant.
-    async fn connect(&self, account: &str) -> (String, String) {
+    pub(super) async fn connect(&self, account: &str) -> (String, String) {
         pair(&self.redeem(&self.code(account).await).await)
     }
 
-    async fn me(&self, access: &str) -> Answer {
+    pub(super) async fn me(&self, access: &str) -> Answer {
         let request = Request::get("/api/me").header("authorization", format!("Bearer {access}"));
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    async fn sms(&self, key: &str) -> Answer {
+    pub(super) async fn sms(&self, key: &str) -> Answer {
         let request = Request::get("/sms/me").header("x-sandbox-key", key);
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    fn strike(&self, cause: Cause) -> Broken {
+    pub(super) fn strike(&self, cause: Cause) -> Broken {
         self.sandbox.break_access(TENANT, &Target::everything(cause)).unwrap()
     }
 }

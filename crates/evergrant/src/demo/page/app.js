@@ -73,13 +73,14 @@ async function during(slug, work) {
 }
 
 /** What a check's answer means to the team. */
-function outcome({ verdict, status, reason }) {
-  const word = verdict ?? status ?? "ok";
-  if (["ok", "active"].includes(word) && !reason) return { tone: "good", text: "It works." };
-  const because = reason ? ` (${reason})` : "";
-  if (word === "transient") return { tone: "warn", text: `Passing trouble${because}: Evergrant tries again by itself, nobody is alarmed.` };
-  if (word === "app_broken") return { tone: "warn", text: `Your own OAuth client is broken${because}: for your team to mend.` };
-  return { tone: "bad", text: `It no longer works${because}: the customer has to reconnect.` };
+function outcome({ outcome: did, connection }) {
+  if (connection?.status === "reauth_required") {
+    return { tone: "bad", text: `It no longer works (${connection.reason}): the customer has to reconnect.` };
+  }
+  const { verdict, reason } = connection?.trouble ?? {};
+  if (verdict === "app_broken") return { tone: "warn", text: `Your own OAuth client is broken (${reason}): for your team to mend.` };
+  if (verdict) return { tone: "warn", text: `Passing trouble (${reason ?? verdict}): Evergrant tries again by itself, nobody is alarmed.` };
+  return { tone: "good", text: did === "renewed" ? "It works; the tokens were refreshed." : "It works." };
 }
 
 const actions = {

@@ -1,6 +1,6 @@
 //! What a visitor does with one application: the form, connecting, disconnecting.
 
-use axum::extract::rejection::PathRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -27,7 +27,7 @@ pub struct FormQuery {
 pub async fn open_or_form(
     State(app): State<App>,
     segment: Result<Path<String>, PathRejection>,
-    query: Option<Query<FormQuery>>,
+    query: Result<Query<FormQuery>, QueryRejection>,
     visitor: Result<Visitor, PageError>,
 ) -> Result<Response, PageError> {
     let Path(segment) = segment.map_err(|_| Error::InvalidSessionToken)?;
@@ -36,8 +36,12 @@ pub async fn open_or_form(
     }
     let visitor = visitor?;
     let application = application(&app, &visitor.account.tenant, &segment)?;
-    let asked = query.and_then(|Query(query)| AuthType::parse(query.auth_type.as_deref()?));
-    let auth_type = asked.filter(|kind| application.supports(*kind)).unwrap_or(application.auth_type);
+    let asked = query
+        .ok()
+        .and_then(|Query(query)| AuthType::parse(query.auth_type.as_deref()?));
+    let auth_type = asked
+        .filter(|kind| application.supports(*kind))
+        .unwrap_or(application.auth_type);
     let again = is_connected(&app, &visitor, &application.slug).await?;
     let page = form(&visitor, (&application, auth_type, again), None);
     Ok(send(StatusCode::OK, &page, &visitor.environment.frame_origins))
@@ -58,7 +62,9 @@ pub async fn act(
         return Ok(back_to_list(visitor));
     }
     let asked = posted.values.get("auth_type").and_then(|word| AuthType::parse(word));
-    let auth_type = asked.filter(|kind| application.supports(*kind)).unwrap_or(application.auth_type);
+    let auth_type = asked
+        .filter(|kind| application.supports(*kind))
+        .unwrap_or(application.auth_type);
     match connect(&app, &posted, (&application, auth_type)).await {
         Ok(response) => Ok(response),
         Err(Error::Invalid { message, .. } | Error::CredentialsRefused(message)) => {
@@ -73,7 +79,11 @@ pub async fn act(
     }
 }
 
-async fn connect(app: &App, posted: &Posted, (application, auth_type): (&Application, AuthType)) -> Result<Response, Error> {
+async fn connect(
+    app: &App,
+    posted: &Posted,
+    (application, auth_type): (&Application, AuthType),
+) -> Result<Response, Error> {
     let on = &posted.visitor.account;
     let inputs = posted.fields.clone();
     match auth_type {
@@ -91,7 +101,10 @@ async fn connect(app: &App, posted: &Posted, (application, auth_type): (&Applica
 
 fn back_to_list(visitor: &Visitor) -> Response {
     let headers = [(header::LOCATION, HeaderValue::from_static("/connect"))];
-    with_headers((StatusCode::SEE_OTHER, headers, "").into_response(), &visitor.environment.frame_origins)
+    with_headers(
+        (StatusCode::SEE_OTHER, headers, "").into_response(),
+        &visitor.environment.frame_origins,
+    )
 }
 
 async fn is_connected(app: &App, visitor: &Visitor, slug: &str) -> Result<bool, Error> {
@@ -100,7 +113,11 @@ async fn is_connected(app: &App, visitor: &Visitor, slug: &str) -> Result<bool, 
     Ok(live.iter().any(|one| one.slug == slug))
 }
 
-fn form(visitor: &Visitor, (application, auth_type, again): (&Application, AuthType, bool), error: Option<String>) -> FormPage {
+fn form(
+    visitor: &Visitor,
+    (application, auth_type, again): (&Application, AuthType, bool),
+    error: Option<String>,
+) -> FormPage {
     FormPage {
         frame: visitor.frame.clone(),
         csrf: visitor.csrf.clone(),

@@ -31,7 +31,11 @@ const fn cookie_name(https: bool) -> &'static str {
 /// The browser's value, if it has one that we could have given it.
 fn browser(app: &App, headers: &HeaderMap) -> Option<Secret> {
     let value = session::cookie_value(headers, cookie_name(is_https(app)))?;
-    let ours = value.expose().len() == 43 && value.expose().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let ours = value.expose().len() == 43
+        && value
+            .expose()
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     ours.then_some(value)
 }
 
@@ -41,7 +45,9 @@ pub async fn start(
     path: Result<Path<(String, String)>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let Ok(Path((slug, token))) = path else { return Ok(no_longer_valid()) };
+    let Ok(Path((slug, token))) = path else {
+        return Ok(no_longer_valid());
+    };
     // A browser keeps its value over several authorisations, so that two tabs do not end each other's.
     let browser = browser(&app, &headers).unwrap_or_else(|| random_token(""));
     let Some(started) = authorize::start(&app, &slug, &token, browser.expose()).await? else {
@@ -50,9 +56,15 @@ pub async fn start(
     let https = is_https(&app);
     let secure = if https { "; Secure" } else { "" };
     let (name, seconds) = (cookie_name(https), LIFETIME.as_secs());
-    let cookie = format!("{name}={}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", browser.expose());
+    let cookie = format!(
+        "{name}={}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}",
+        browser.expose()
+    );
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Error::Internal("a header of the start page"));
-    let headers = [(header::LOCATION, value(started.url.as_str())?), (header::SET_COOKIE, value(&cookie)?)];
+    let headers = [
+        (header::LOCATION, value(started.url.as_str())?),
+        (header::SET_COOKIE, value(&cookie)?),
+    ];
     Ok(with_headers((StatusCode::FOUND, headers, "").into_response(), &[]))
 }
 
@@ -63,8 +75,12 @@ pub async fn callback(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let Ok(Path(slug)) = path else { return Ok(no_longer_valid()) };
-    let Some(browser) = browser(&app, &headers) else { return Ok(no_longer_valid()) };
+    let Ok(Path(slug)) = path else {
+        return Ok(no_longer_valid());
+    };
+    let Some(browser) = browser(&app, &headers) else {
+        return Ok(no_longer_valid());
+    };
     let query = query.unwrap_or_default();
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let hosted = session::has_cookie(&app, &headers);
@@ -93,7 +109,8 @@ fn not_completed(error: NotCompleted, hosted: bool) -> Result<Response, PageErro
         }
         NotCompleted::NoTokens { application } => {
             let title = format!("{application} did not answer as expected");
-            let text = "You agreed, but the access could not be fetched. Nothing has changed; please try again in a moment.";
+            let text =
+                "You agreed, but the access could not be fetched. Nothing has changed; please try again in a moment.";
             let page = MessagePage::new(frame, Tone::Error, &title, text);
             send(StatusCode::BAD_GATEWAY, &leaving(page, hosted, SUCCESS_STAYS_MS), &[])
         }
@@ -104,10 +121,19 @@ fn not_completed(error: NotCompleted, hosted: bool) -> Result<Response, PageErro
 /// On hosted pages there is a way back; in a popup the window closes itself.
 fn leaving(page: MessagePage, hosted: bool, stays_ms: u32) -> MessagePage {
     if hosted {
-        let link = Link { href: "/connect".to_owned(), label: "Back to your integrations".to_owned() };
-        MessagePage { link: Some(link), ..page }
+        let link = Link {
+            href: "/connect".to_owned(),
+            label: "Back to your integrations".to_owned(),
+        };
+        MessagePage {
+            link: Some(link),
+            ..page
+        }
     } else {
-        MessagePage { closes_after_ms: Some(stays_ms), ..page }
+        MessagePage {
+            closes_after_ms: Some(stays_ms),
+            ..page
+        }
     }
 }
 

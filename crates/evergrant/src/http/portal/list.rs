@@ -183,14 +183,22 @@ pub async fn show_list(State(app): State<App>, visitor: Visitor) -> Result<Respo
 async fn cards(app: &App, visitor: &Visitor) -> Result<Vec<AppCard>, Error> {
     let on = &visitor.account;
     let live = connections::store::of_account(&mut *app.db.read().await?, &on.tenant.id, &on.account.id).await?;
-    Ok(app.catalog.all().into_iter().map(|application| card(application, &live)).collect())
+    Ok(app
+        .catalog
+        .all()
+        .into_iter()
+        .map(|application| card(application, &live))
+        .collect())
 }
 
 fn card(application: &Application, live: &[Connection]) -> AppCard {
     let mine: Vec<_> = live.iter().filter(|one| one.slug == application.slug).collect();
     let flag = mine.iter().find_map(|one| one.status.flag());
     let state = match flag {
-        Some(flag) => CardState::Expired { reason: plain_reason(flag.reason), since: flag.since },
+        Some(flag) => CardState::Expired {
+            reason: plain_reason(flag.reason),
+            since: flag.since,
+        },
         None if mine.is_empty() => CardState::NotConnected,
         None => CardState::Connected,
     };

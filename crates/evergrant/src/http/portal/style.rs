@@ -50,8 +50,17 @@ pub async fn icon(State(app): State<App>, Path(file): Path<String>) -> Response 
     let Some(application) = application else {
         return plain(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this path");
     };
-    let letter: String = application.name.chars().filter(|c| c.is_alphanumeric()).take(1).flat_map(char::to_uppercase).collect();
-    let hue = application.slug.bytes().fold(7_u32, |hue, byte| (hue * 31 + u32::from(byte)) % 360);
+    let letter: String = application
+        .name
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .take(1)
+        .flat_map(char::to_uppercase)
+        .collect();
+    let hue = application
+        .slug
+        .bytes()
+        .fold(7_u32, |hue, byte| (hue * 31 + u32::from(byte)) % 360);
     let svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"40\" height=\"40\" viewBox=\"0 0 40 40\">\
          <rect width=\"40\" height=\"40\" rx=\"9\" fill=\"hsl({hue} 45% 42%)\"/>\
