@@ -53,7 +53,9 @@ const JOBS: [Job; 3] = [
     },
     Job {
         name: "deliver",
-        round: |app| Box::pin(async move { Ok(batch(webhooks::deliver::run_due(&app).await?, webhooks::deliver::BATCH)) }),
+        round: |app| {
+            Box::pin(async move { Ok(batch(webhooks::deliver::run_due(&app).await?, webhooks::deliver::BATCH)) })
+        },
         rest: Duration::from_millis(250),
         longest_rest: Duration::from_secs(1),
     },
@@ -84,7 +86,13 @@ async fn housekeeping(app: &App) -> Result<(), Error> {
     let connections = connections::store::purge_of_all_tenants(&mut tx, kept_since).await?;
     tx.commit().await?;
     if events + sessions + authorizations + connections > 0 {
-        tracing::info!(events, sessions, authorizations, connections, "removed what is past its time");
+        tracing::info!(
+            events,
+            sessions,
+            authorizations,
+            connections,
+            "removed what is past its time"
+        );
     }
     Ok(())
 }
@@ -107,7 +115,10 @@ impl Jobs {
     /// Starts every loop; none begins a new round after `stop`.
     #[must_use]
     pub fn start(app: &App, stop: CancellationToken) -> Self {
-        let jobs = Self { tasks: TaskTracker::new(), stop };
+        let jobs = Self {
+            tasks: TaskTracker::new(),
+            stop,
+        };
         for job in JOBS {
             jobs.tasks.spawn(jobs.clone().run(job, app.clone()));
         }
@@ -115,7 +126,6 @@ impl Jobs {
     }
 
     /// Runs `work` to its end, even if the caller goes away: a request whose client has hung up may hold a rotated token.
-    #[expect(clippy::missing_panics_doc, reason = "a panic of the work is handed on, none is made")]
     pub async fn finish<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         match self.tasks.spawn(work).await {
             Ok(done) => done,
@@ -144,17 +154,31 @@ impl Jobs {
             let wait = match self.tasks.spawn((job.round)(app.clone())).await {
                 Ok(Ok(found)) => {
                     failures = 0;
-                    rest = if found == Found::Nothing { (rest * 2).min(job.longest_rest) } else { job.rest };
+                    rest = if found == Found::Nothing {
+                        (rest * 2).min(job.longest_rest)
+                    } else {
+                        job.rest
+                    };
                     if found == Found::Batch { Duration::ZERO } else { rest }
                 }
                 Ok(Err(error)) => {
                     failures += 1;
-                    tracing::error!(job = job.name, failures, error = &error as &dyn std::error::Error, "a round failed");
+                    tracing::error!(
+                        job = job.name,
+                        failures,
+                        error = &error as &dyn std::error::Error,
+                        "a round failed"
+                    );
                     back_off(failures)
                 }
                 Err(error) => {
                     failures += 1;
-                    tracing::error!(job = job.name, failures, panicked = error.is_panic(), "a round broke off");
+                    tracing::error!(
+                        job = job.name,
+                        failures,
+                        panicked = error.is_panic(),
+                        "a round broke off"
+                    );
                     back_off(failures)
                 }
             };
@@ -164,7 +188,9 @@ impl Jobs {
 }
 
 fn back_off(failures: u32) -> Duration {
-    BACK_OFF.saturating_mul(1 << (failures - 1).min(6)).min(LONGEST_BACK_OFF)
+    BACK_OFF
+        .saturating_mul(1 << (failures - 1).min(6))
+        .min(LONGEST_BACK_OFF)
 }
 
 #[cfg(test)]
@@ -200,7 +226,10 @@ mod tests {
                 .await;
             }
         };
-        assert!(tokio::time::timeout(Duration::from_millis(1), caller).await.is_err(), "the caller hangs up");
+        assert!(
+            tokio::time::timeout(Duration::from_millis(1), caller).await.is_err(),
+            "the caller hangs up"
+        );
         assert!(is_done.try_recv().is_err());
         release.send(()).unwrap();
         assert!(jobs.stop(Duration::from_secs(10)).await);

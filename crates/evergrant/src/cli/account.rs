@@ -54,7 +54,8 @@ pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyho
             let page = Page::new(page, limit)?;
             let (records, total) = accounts::list(app, tenant, &FieldFilter::default(), page).await?;
             let head = ["LINKED ACCOUNT", "NAME", "FIELDS", "CREATED"];
-            desk.out.list(records.iter().map(view), &head, records.iter().map(row))?;
+            desk.out
+                .list(records.iter().map(view), &head, records.iter().map(row))?;
             let shown = u64::from(page.number - 1) * u64::from(page.size) + records.len() as u64;
             if shown < total {
                 eprintln!("{shown} of {total}; go on with --page {}", page.number + 1);
@@ -65,9 +66,15 @@ pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyho
             let record = accounts::record(app, tenant, account).await?;
             desk.out.one(&view(&record), &fields(&record))?;
         }
-        Command::Create { linked_account_id, name } => {
+        Command::Create {
+            linked_account_id,
+            name,
+        } => {
             let record = accounts::create(app, tenant, &Change::of(&linked_account_id)?.named(name)?).await?;
-            desk.out.done(&view(&record), &format!("created the linked account {linked_account_id}"))?;
+            desk.out.done(
+                &view(&record),
+                &format!("created the linked account {linked_account_id}"),
+            )?;
         }
         Command::Delete { linked_account_id, yes } => delete(desk, tenant, &linked_account_id, yes).await?,
     }
@@ -79,17 +86,27 @@ async fn delete(desk: &Desk, tenant: &Tenant, id: &str, yes: bool) -> anyhow::Re
     let account = accounts::find(app, tenant, id).await?;
     let live = crate::connections::store::of_account(&mut *app.db.read().await?, &tenant.id, &account.id).await?;
     if !live.is_empty() && !yes {
-        anyhow::bail!("{id} has {} connections, which would be disconnected; confirm with --yes", live.len());
+        anyhow::bail!(
+            "{id} has {} connections, which would be disconnected; confirm with --yes",
+            live.len()
+        );
     }
     let ended = authorize::disconnect_all(app, tenant, &account).await?;
     accounts::delete(app, tenant, &account, "operator").await?;
     let json = json!({ "linked_account_id": id, "deleted": true, "disconnected": ended });
-    desk.out.done(&json, &format!("deleted the linked account {id}; {ended} connections disconnected"))?;
+    desk.out.done(
+        &json,
+        &format!("deleted the linked account {id}; {ended} connections disconnected"),
+    )?;
     Ok(())
 }
 
 fn view(record: &Record) -> Value {
-    let udf: Map<String, Value> = record.fields.iter().map(|field| (field.key.clone(), field.value.clone())).collect();
+    let udf: Map<String, Value> = record
+        .fields
+        .iter()
+        .map(|field| (field.key.clone(), field.value.clone()))
+        .collect();
     json!({
         "id": record.account.id,
         "linked_account_id": record.account.account_id,
@@ -112,13 +129,19 @@ fn row(record: &Record) -> [String; 4] {
 
 fn fields(record: &Record) -> Vec<(&str, String)> {
     let account = &record.account;
-    let udf = record.fields.iter().map(|field| format!("{}={}", field.key, field.value));
+    let udf = record
+        .fields
+        .iter()
+        .map(|field| format!("{}={}", field.key, field.value));
     vec![
         ("linked account", account.account_id.clone()),
         ("name", or_dash(account.name.as_deref())),
         ("id", account.id.to_string()),
         ("fields", or_dash(Some(&udf.collect::<Vec<_>>().join(" ")))),
-        ("default app", if record.default_app.is_some() { "yes" } else { "no" }.to_owned()),
+        (
+            "default app",
+            if record.default_app.is_some() { "yes" } else { "no" }.to_owned(),
+        ),
         ("created", account.created_at.iso()),
         ("updated", account.updated_at.iso()),
     ]

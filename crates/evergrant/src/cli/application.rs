@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::client;
 use super::Desk;
+use super::client;
 use super::out::or_dash;
 use crate::catalog::{Application, AuthType};
 use crate::clients::{self, OAuthClient};
@@ -37,16 +37,26 @@ pub(super) async fn run(desk: &Desk, environment: &EnvironmentRow, command: Comm
             let set = clients::list(&desk.app, tenant).await?;
             let set: BTreeMap<&str, &OAuthClient> = set.iter().map(|client| (client.slug.as_str(), client)).collect();
             let all = desk.app.catalog.all();
-            let json = all.iter().map(|one| view(desk, one, set.get(one.slug.as_str()).copied()));
+            let json = all
+                .iter()
+                .map(|one| view(desk, one, set.get(one.slug.as_str()).copied()));
             let head = ["SLUG", "NAME", "AUTH", "OAUTH CLIENT", "SOURCE"];
-            desk.out.list(json, &head, all.iter().map(|one| row(one, set.contains_key(one.slug.as_str()))))?;
+            desk.out.list(
+                json,
+                &head,
+                all.iter().map(|one| row(one, set.contains_key(one.slug.as_str()))),
+            )?;
         }
         Command::Show { slug } => {
-            let unknown = || Error::ApplicationNotFound { slug: slug.clone(), org: environment.org_name.clone() };
+            let unknown = || Error::ApplicationNotFound {
+                slug: slug.clone(),
+                org: environment.org_name.clone(),
+            };
             let application = desk.app.catalog.get(&slug).ok_or_else(unknown)?;
             let set = clients::list(&desk.app, tenant).await?;
             let client = set.iter().find(|client| client.slug == slug);
-            desk.out.one(&view(desk, application, client), &fields(desk, application, client))?;
+            desk.out
+                .one(&view(desk, application, client), &fields(desk, application, client))?;
         }
     }
     Ok(())
@@ -99,13 +109,19 @@ fn fields(desk: &Desk, application: &Application, client: Option<&OAuthClient>) 
         ("name", application.name.clone()),
         ("description", application.description.clone()),
         ("auth", auth_types(application).join(", ")),
-        ("source", if application.custom { "custom" } else { "built in" }.to_owned()),
+        (
+            "source",
+            if application.custom { "custom" } else { "built in" }.to_owned(),
+        ),
     ];
     if let Some(scheme) = &application.oauth2 {
         let unset = || format!("not set; evergrant app client set {slug} --client-id … --client-secret-stdin");
         fields.push(("redirect URI", callback_url(desk, slug)));
         fields.push(("scopes", or_dash(Some(&scheme.scopes.join(" ")))));
-        fields.push(("OAuth client", client.map_or_else(unset, |client| client.client_id.clone())));
+        fields.push((
+            "OAuth client",
+            client.map_or_else(unset, |client| client.client_id.clone()),
+        ));
     }
     for field in application.inputs(AuthType::Keybased) {
         fields.push(("typed in", format!("{} ({})", field.name, field.label)));

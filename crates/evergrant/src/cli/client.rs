@@ -15,9 +15,11 @@ use crate::tenants::Tenant;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Set your OAuth client for an application; connections that the old one had broken are tried again
-    #[command(after_help = "Examples:\n  evergrant app client set hubspot --client-id 1f4c --client-secret-file hubspot.secret\n  \
+    #[command(
+        after_help = "Examples:\n  evergrant app client set hubspot --client-id 1f4c --client-secret-file hubspot.secret\n  \
         pass show hubspot | evergrant app client set hubspot --client-id 1f4c --client-secret-stdin\n  \
-        evergrant app client set slack --client-id 12.34 --client-secret-stdin --scopes 'chat:write users:read' < slack.secret")]
+        evergrant app client set slack --client-id 12.34 --client-secret-stdin --scopes 'chat:write users:read' < slack.secret"
+    )]
     Set(Set),
     /// List your OAuth clients; secrets are never shown
     #[command(after_help = "Example:\n  evergrant app client list --env production")]
@@ -69,12 +71,20 @@ pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyho
                 (None, true) => Some(secret_input::from_stdin("client secret")?),
                 (None, false) => None,
             };
-            let scopes = set.scopes.map(|text| text.split_whitespace().map(str::to_owned).collect());
-            let new = NewClient { client_id: set.client_id, secret, scopes };
+            let scopes = set
+                .scopes
+                .map(|text| text.split_whitespace().map(str::to_owned).collect());
+            let new = NewClient {
+                client_id: set.client_id,
+                secret,
+                scopes,
+            };
             let client = clients::set(&desk.app, tenant, &set.slug, new).await?;
             let sentence = format!(
                 "set the OAuth client of {} in {}; register {} at the provider as its redirect URI",
-                client.slug, tenant.environment, callback_url(desk, &client.slug)
+                client.slug,
+                tenant.environment,
+                callback_url(desk, &client.slug)
             );
             desk.out.done(&view(&client), &sentence)?;
         }
@@ -84,12 +94,17 @@ pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyho
             desk.out.list(all.iter().map(view), &head, all.iter().map(row))?;
         }
         Command::Remove { slug, yes } => {
-            let flagged = clients::remove(&desk.app, tenant, &slug, yes).await.map_err(|error| match error {
-                crate::error::Error::Conflict(why) => anyhow::anyhow!("{why} with --yes"),
-                other => other.into(),
-            })?;
+            let flagged = clients::remove(&desk.app, tenant, &slug, yes)
+                .await
+                .map_err(|error| match error {
+                    crate::error::Error::Conflict(why) => anyhow::anyhow!("{why} with --yes"),
+                    other => other.into(),
+                })?;
             let json = json!({ "slug": slug, "removed": true, "flagged_connections": flagged });
-            desk.out.done(&json, &format!("removed the OAuth client of {slug}; {flagged} connections flagged"))?;
+            desk.out.done(
+                &json,
+                &format!("removed the OAuth client of {slug}; {flagged} connections flagged"),
+            )?;
         }
     }
     Ok(())
@@ -111,7 +126,12 @@ fn row(client: &OAuthClient) -> [String; 5] {
     [
         client.slug.clone(),
         client.client_id.clone(),
-        if client.sealed_secret.is_some() { "sealed" } else { "none" }.to_owned(),
+        if client.sealed_secret.is_some() {
+            "sealed"
+        } else {
+            "none"
+        }
+        .to_owned(),
         or_dash(client.scopes.as_ref().map(|scopes| scopes.join(" ")).as_deref()),
         client.updated_at.iso(),
     ]

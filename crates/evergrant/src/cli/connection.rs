@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::authorize;
 use crate::connections::{self, Connection};
 use crate::error::Error;
+use crate::http::api::connections::ConnectionView;
 use crate::ids::{AccountId, ConnectionId};
 use crate::probes;
 use crate::refresh::{self, Did, Why};
@@ -52,8 +53,10 @@ pub(super) enum Command {
         id: ConnectionId,
     },
     /// End it: the credential is erased and the grant given back
-    #[command(after_help = "Examples:\n  evergrant connection disconnect 65aa000000000000000000c1\n  \
-        evergrant connection disconnect --account customer-17 --app hubspot")]
+    #[command(
+        after_help = "Examples:\n  evergrant connection disconnect 65aa000000000000000000c1\n  \
+        evergrant connection disconnect --account customer-17 --app hubspot"
+    )]
     Disconnect(Which),
 }
 
@@ -114,7 +117,11 @@ async fn list(desk: &Desk, tenant: &Tenant, filter: &Filter) -> anyhow::Result<(
     };
     found.retain(|one| filter.admits(one));
     let named = name(&desk.app, tenant, found).await?;
-    desk.out.list(named.iter().map(view::summary), &view::HEAD, named.iter().map(view::row))?;
+    desk.out.list(
+        named.iter().map(view::summary),
+        &view::HEAD,
+        named.iter().map(view::row),
+    )?;
     Ok(())
 }
 
@@ -151,22 +158,29 @@ async fn name(app: &App, tenant: &Tenant, found: Vec<Connection>) -> anyhow::Res
         if !names.contains_key(&connection.account) {
             // A disconnected connection outlives its account.
             let account = accounts::store::get(&mut conn, &tenant.id, &connection.account).await?;
-            names.insert(connection.account.clone(), account.map_or_else(String::new, |account| account.account_id));
+            names.insert(
+                connection.account.clone(),
+                account.map_or_else(String::new, |account| account.account_id),
+            );
         }
         let linked_account_id = names.get(&connection.account).cloned().unwrap_or_default();
-        named.push(Named { connection, linked_account_id });
+        named.push(Named {
+            connection,
+            linked_account_id,
+        });
     }
     Ok(named)
 }
 
 async fn show(desk: &Desk, tenant: &Tenant, connection: Connection, did: Option<Did>) -> anyhow::Result<()> {
     let timeline = connections::store::timeline(&mut *desk.app.db.read().await?, &tenant.id, &connection.id).await?;
+    let object = serde_json::to_value(ConnectionView::of(&desk.app, tenant, connection.clone()).await?)?;
     let named = name(&desk.app, tenant, vec![connection]).await?;
     let Some(named) = named.first() else { return Ok(()) };
     if let (Some(did), false) = (did, desk.out.json) {
         eprintln!("{}", view::what_was_done(did));
     }
-    desk.out.one(&view::object(named, &timeline), &view::fields(named, &timeline))?;
+    desk.out.one(&object, &view::fields(named, &timeline))?;
     Ok(())
 }
 
@@ -176,7 +190,11 @@ async fn disconnect(desk: &Desk, tenant: &Tenant, which: Which) -> anyhow::Resul
         Which { id: Some(id), .. } => {
             let found = connections::find(app, tenant, &id).await?;
             let account = accounts::store::get(&mut *app.db.read().await?, &tenant.id, &found.account).await?;
-            (account.ok_or(Error::NotFound("Connection"))?, found.slug, Some(found.auth_type))
+            (
+                account.ok_or(Error::NotFound("Connection"))?,
+                found.slug,
+                Some(found.auth_type),
+            )
         }
         Which { account, app: slug, .. } => {
             let account = accounts::find(app, tenant, &account.unwrap_or_default()).await?;

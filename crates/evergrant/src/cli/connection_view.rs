@@ -14,7 +14,15 @@ pub(super) struct Named {
 }
 
 /// The columns of a list.
-pub(super) const HEAD: [&str; 7] = ["ID", "LINKED ACCOUNT", "APPLICATION", "AUTH", "STATUS", "REASON", "SINCE"];
+pub(super) const HEAD: [&str; 7] = [
+    "ID",
+    "LINKED ACCOUNT",
+    "APPLICATION",
+    "AUTH",
+    "STATUS",
+    "REASON",
+    "SINCE",
+];
 
 pub(super) fn row(named: &Named) -> [String; 7] {
     let connection = &named.connection;
@@ -47,7 +55,7 @@ fn why(connection: &Connection) -> (Option<Reason>, Option<crate::clock::Timesta
     }
 }
 
-/// A connection for programs, without its timeline.
+/// A connection for programs: the object of `connection show`, which is that of the REST API, without its timeline.
 pub(super) fn summary(named: &Named) -> Value {
     let connection = &named.connection;
     let flag = connection.status.flag();
@@ -71,7 +79,9 @@ pub(super) fn summary(named: &Named) -> Value {
         "evidence": flag.map(|flag| &flag.evidence),
         "trouble": trouble,
         "identifier": connection.identifier_or_na(),
+        "has_refresh_token": connection.schedule.has_refresh_token,
         "expires_at": json_time(connection.schedule.expires_at),
+        "next_due_at": json_time(connection.schedule.due_at),
         "last_ok_at": json_time(connection.last_ok_at),
         "connected_at": connection.connected_at.iso(),
         "created_at": connection.created_at.iso(),
@@ -81,23 +91,6 @@ pub(super) fn summary(named: &Named) -> Value {
             _ => Value::Null,
         },
     })
-}
-
-/// A connection for programs, with its timeline, the newest entry first.
-pub(super) fn object(named: &Named, timeline: &[TimelineEntry]) -> Value {
-    let entry = |entry: &TimelineEntry| {
-        json!({
-            "at": entry.at.iso(),
-            "kind": entry.kind,
-            "verdict": entry.verdict,
-            "reason": entry.reason,
-            "confidence": entry.confidence,
-            "evidence": entry.evidence,
-        })
-    };
-    let mut object = summary(named);
-    object["timeline"] = timeline.iter().map(entry).collect();
-    object
 }
 
 /// A connection for people.
@@ -118,7 +111,10 @@ pub(super) fn fields(named: &Named, timeline: &[TimelineEntry]) -> Vec<(&'static
         fields.push(("reason", reason.to_string()));
     }
     if let Some(flag) = connection.status.flag() {
-        fields.push(("evidence", format!("{}, by {} {}", flag.confidence, flag.evidence.rule, flag.evidence.words)));
+        fields.push((
+            "evidence",
+            format!("{}, by {} {}", flag.confidence, flag.evidence.rule, flag.evidence.words),
+        ));
     }
     let identifier = match &connection.identifier {
         Some(Value::String(text)) => text.clone(),
@@ -143,7 +139,9 @@ fn line(entry: &TimelineEntry) -> String {
         entry.reason.map(Reason::as_str).map(str::to_owned),
         entry.confidence.map(Confidence::as_str).map(str::to_owned),
         evidence.map(|evidence| evidence.rule.clone()),
-        evidence.map(|evidence| evidence.words.clone()).filter(|words| !words.is_empty()),
+        evidence
+            .map(|evidence| evidence.words.clone())
+            .filter(|words| !words.is_empty()),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }

@@ -43,7 +43,11 @@ impl Judge {
         let config = &loaded.config;
         let catalog = open::catalog(config, &config.public_url(config.listen))?;
         let rules = |provider: &str| {
-            Cow::Borrowed(if self.generic { const { &Rules::NONE } } else { catalog.rules_for(provider) })
+            Cow::Borrowed(if self.generic {
+                const { &Rules::NONE }
+            } else {
+                catalog.rules_for(provider)
+            })
         };
         let input: Box<dyn BufRead> = match &self.file {
             Some(path) => {
@@ -52,11 +56,18 @@ impl Judge {
             }
             None => Box::new(io::stdin().lock()),
         };
-        let output: Box<dyn Write> =
-            if self.score { Box::new(io::sink()) } else { Box::new(io::BufWriter::new(io::stdout().lock())) };
+        let output: Box<dyn Write> = if self.score {
+            Box::new(io::sink())
+        } else {
+            Box::new(io::BufWriter::new(io::stdout().lock()))
+        };
         let score = judge_lines(input, output, rules).context("the observations cannot be judged")?;
         if self.score {
-            let text = if loaded.out.json { format!("{:#}", view(&score)) } else { score.to_string() };
+            let text = if loaded.out.json {
+                format!("{:#}", view(&score))
+            } else {
+                score.to_string()
+            };
             print(text.trim_end())?;
         }
         Ok(())
@@ -66,7 +77,10 @@ impl Judge {
 fn view(score: &Score) -> Value {
     let table = |table: &BTreeMap<&'static str, Tally>| -> Value {
         let one = |(word, tally): (&&str, &Tally)| {
-            ((*word).to_owned(), json!({ "precision": tally.precision(), "recall": tally.recall() }))
+            (
+                (*word).to_owned(),
+                json!({ "precision": tally.precision(), "recall": tally.recall() }),
+            )
         };
         Value::Object(table.iter().map(one).collect())
     };

@@ -58,11 +58,15 @@ pub(super) async fn run(desk: &Desk, environment: &EnvironmentRow, command: Comm
             let keys = tenants::store::keys(&mut *desk.app.db.read().await?, tenant).await?;
             let head = ["ID", "NAME", "KEY", "SCOPES", "SIGNS", "CREATED", "REVOKED"];
             let json = keys.iter().map(|key| view(key, environment));
-            desk.out.list(json, &head, keys.iter().map(|key| row(key, environment)))?;
+            desk.out
+                .list(json, &head, keys.iter().map(|key| row(key, environment)))?;
         }
         Command::Revoke { id } => {
             tenants::revoke_key(&desk.app, tenant, &id).await?;
-            desk.out.done(&json!({ "id": id, "revoked": true }), &format!("revoked the API key {id}"))?;
+            desk.out.done(
+                &json!({ "id": id, "revoked": true }),
+                &format!("revoked the API key {id}"),
+            )?;
         }
         Command::Sign { id } => {
             tenants::name_signing_key(&desk.app, tenant, &id).await?;

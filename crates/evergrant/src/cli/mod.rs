@@ -135,8 +135,18 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let environment = Environment::of_process();
-    let loaded = Loaded { config: Config::load(&environment, cli.global.config)?, out };
-    logs::start(&loaded.config, if matches!(cli.command, Command::Serve) { "info" } else { "warn" });
+    let loaded = Loaded {
+        config: Config::load(&environment, cli.global.config)?,
+        out,
+    };
+    logs::start(
+        &loaded.config,
+        if matches!(cli.command, Command::Serve) {
+            "info"
+        } else {
+            "warn"
+        },
+    );
     match cli.command {
         Command::Serve => serve::run(&loaded).await?,
         Command::Judge(judge) => judge.run(&loaded)?,
@@ -156,7 +166,10 @@ impl Loaded {
         for line in &opened.news {
             eprintln!("note: {line}");
         }
-        Ok(Desk { app: opened.app, out: self.out })
+        Ok(Desk {
+            app: opened.app,
+            out: self.out,
+        })
     }
 }
 
@@ -178,14 +191,19 @@ impl Desk {
 /// The reader has seen enough: `evergrant … | head` is no failure.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
     })
 }
 
 /// The causes on one line, and what to do.
 fn explain(error: &anyhow::Error) -> String {
     let mut said: Vec<String> = Vec::new();
-    for cause in error.chain().map(|cause| cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ")) {
+    for cause in error
+        .chain()
+        .map(|cause| cause.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+    {
         if !said.iter().any(|before| before.contains(&cause)) {
             said.push(cause);
         }

@@ -34,7 +34,9 @@ pub(super) async fn open(config: &Config, public_url: Url) -> anyhow::Result<Ope
     let catalog = catalog(config, &public_url)?;
     make_data_dir(config)?;
     let db = connect(config).await?;
-    db.migrate(SystemClock.now()).await.context("the database's schema cannot be brought up to date")?;
+    db.migrate(SystemClock.now())
+        .await
+        .context("the database's schema cannot be brought up to date")?;
     let keyring = keyring(config, &db, &mut news).await?;
     let app = App::new(Handles {
         db,
@@ -84,8 +86,12 @@ fn make_data_dir(config: &Config) -> anyhow::Result<()> {
     if config.engine == Engine::Postgres {
         return Ok(());
     }
-    make_folder(&config.data_dir)
-        .with_context(|| format!("the data folder {} cannot be made; see EVERGRANT_DATA_DIR", config.data_dir.display()))
+    make_folder(&config.data_dir).with_context(|| {
+        format!(
+            "the data folder {} cannot be made; see EVERGRANT_DATA_DIR",
+            config.data_dir.display()
+        )
+    })
 }
 
 /// Makes a folder that only its owner may enter; one that is there stays as it is.
@@ -108,7 +114,11 @@ async fn keyring(config: &Config, db: &Db, news: &mut Vec<String>) -> anyhow::Re
         None => make(config, news)?,
     };
     let keyring = Keyring::parse(&text).with_context(|| format!("the master key from {from} cannot be used"))?;
-    let check = if let Some(check) = check { check } else { settle(db, &keyring).await? };
+    let check = if let Some(check) = check {
+        check
+    } else {
+        settle(db, &keyring).await?
+    };
     if !keyring.opens(&check) {
         bail!(
             "the master key from {from} (id {}) is not the one this database was made with: nothing in it could be opened. \
@@ -134,7 +144,10 @@ pub(super) fn given(config: &Config, is_used: bool) -> anyhow::Result<Option<(Se
         MasterKey::Given(key) => return Ok(Some((key.clone(), "EVERGRANT_MASTER_KEY".to_owned()))),
         MasterKey::File(path) => {
             let text = key_file::read(path).with_context(|| {
-                format!("the master key file {} cannot be read; see EVERGRANT_MASTER_KEY_FILE", path.display())
+                format!(
+                    "the master key file {} cannot be read; see EVERGRANT_MASTER_KEY_FILE",
+                    path.display()
+                )
             })?;
             return Ok(Some((text, path.display().to_string())));
         }
@@ -155,7 +168,9 @@ pub(super) fn given(config: &Config, is_used: bool) -> anyhow::Result<Option<(Se
 }
 
 fn make(config: &Config, news: &mut Vec<String>) -> anyhow::Result<(Secret, String)> {
-    let MasterKey::Own(path) = &config.master_key else { bail!("a master key that is given is never made") };
+    let MasterKey::Own(path) = &config.master_key else {
+        bail!("a master key that is given is never made")
+    };
     let text = key_file::make(path, &Keyring::generate())
         .with_context(|| format!("the master key file {} cannot be written", path.display()))?;
     news.push(format!(

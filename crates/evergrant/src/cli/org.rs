@@ -31,7 +31,9 @@ pub(super) async fn run(desk: &Desk, command: Command) -> anyhow::Result<()> {
         }
         Command::List => {
             let all = tenants::store::organisations(&mut *desk.app.db.read().await?).await?;
-            let rows = all.iter().map(|org| [org.name.clone(), org.id.to_string(), org.created_at.iso()]);
+            let rows = all
+                .iter()
+                .map(|org| [org.name.clone(), org.id.to_string(), org.created_at.iso()]);
             desk.out.list(all.iter().map(view), &["NAME", "ID", "CREATED"], rows)?;
         }
     }

@@ -16,9 +16,11 @@ pub(super) enum Command {
     #[command(after_help = "Example:\n  evergrant origins list --env production")]
     List,
     /// Set the origins of an environment; a kind that is not named stays as it is
-    #[command(after_help = "Examples:\n  evergrant origins set --return https://app.example.com --return http://localhost:3000\n  \
+    #[command(
+        after_help = "Examples:\n  evergrant origins set --return https://app.example.com --return http://localhost:3000\n  \
         evergrant origins set --env production --return https://app.example.com --frame https://app.example.com\n  \
-        evergrant origins set --no-frame")]
+        evergrant origins set --no-frame"
+    )]
     Set {
         /// An origin that hosted pages may lead back to; may be repeated
         #[arg(long = "return", value_name = "ORIGIN", conflicts_with = "no_return")]
@@ -37,7 +39,13 @@ pub(super) enum Command {
 
 pub(super) async fn run(desk: &Desk, environment: &EnvironmentRow, command: Command) -> anyhow::Result<()> {
     let (mut returns, mut frames) = (environment.return_origins.clone(), environment.frame_origins.clone());
-    if let Command::Set { returns: new_returns, frames: new_frames, no_return, no_frame } = command {
+    if let Command::Set {
+        returns: new_returns,
+        frames: new_frames,
+        no_return,
+        no_frame,
+    } = command
+    {
         if no_return || !new_returns.is_empty() {
             returns = new_returns;
         }
@@ -51,7 +59,8 @@ pub(super) async fn run(desk: &Desk, environment: &EnvironmentRow, command: Comm
         ("may be led back to", or_dash(Some(&returns.join(" ")))),
         ("may show a frame", or_dash(Some(&frames.join(" ")))),
     ];
-    desk.out.one(&json!({ "return_origins": returns, "frame_origins": frames }), &fields)?;
+    desk.out
+        .one(&json!({ "return_origins": returns, "frame_origins": frames }), &fields)?;
     Ok(())
 }
 

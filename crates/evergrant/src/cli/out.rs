@@ -43,13 +43,19 @@ impl Out {
             return print_json(json);
         }
         let wide = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-        let lines = fields.iter().map(|(name, value)| format!("{name:wide$}  {}", printable(value)).trim_end().to_owned());
+        let lines = fields
+            .iter()
+            .map(|(name, value)| format!("{name:wide$}  {}", printable(value)).trim_end().to_owned());
         print(&lines.collect::<Vec<_>>().join("\n"))
     }
 
     /// Something was done: an object, or a sentence.
     pub(super) fn done(self, json: &Value, sentence: &str) -> io::Result<()> {
-        if self.json { print_json(json) } else { print(&printable(sentence)) }
+        if self.json {
+            print_json(json)
+        } else {
+            print(&printable(sentence))
+        }
     }
 }
 
@@ -65,7 +71,9 @@ pub(super) fn print(text: &str) -> io::Result<()> {
 
 /// Text from outside must not steer the terminal.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// A time for people and programs; a dash where there is none.

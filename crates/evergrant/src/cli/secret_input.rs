@@ -44,7 +44,13 @@ fn read(source: impl Read, what: &str) -> anyhow::Result<Secret> {
 mod tests {
     #[test]
     fn only_one_line_end_is_taken_off() {
-        for (given, meant) in [("s", "s"), ("s\n", "s"), ("s\r\n", "s"), ("s\n\n", "s\n"), (" s ", " s ")] {
+        for (given, meant) in [
+            ("s", "s"),
+            ("s\n", "s"),
+            ("s\r\n", "s"),
+            ("s\n\n", "s\n"),
+            (" s ", " s "),
+        ] {
             assert_eq!(super::read(given.as_bytes(), "secret").unwrap().expose(), meant);
         }
         assert!(super::read("\n".as_bytes(), "secret").is_err());

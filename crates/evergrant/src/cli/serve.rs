@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::ServiceExt as _;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use tokio::net::TcpListener;
@@ -54,7 +53,9 @@ pub(super) async fn serve(app: App, listener: TcpListener, stop: CancellationTok
             let jobs = jobs.clone();
             async move { jobs.finish(next.run(request)).await }
         };
-        axum::Router::new().fallback_service(http::router(app.clone())).layer(from_fn(to_the_end))
+        axum::Router::new()
+            .fallback_service(http::router(app.clone()))
+            .layer(from_fn(to_the_end))
     };
     let stopped = stop.clone().cancelled_owned();
     let serving = axum::serve(listener, service.into_make_service()).with_graceful_shutdown(stopped);

@@ -28,6 +28,11 @@ impl<C: Subcommand> Of<C> {
     pub(super) async fn environment(&self, desk: &Desk) -> anyhow::Result<EnvironmentRow> {
         let mut conn = desk.app.db.read().await?;
         let found = tenants::store::find_environment(&mut conn, &self.org, self.env).await?;
-        found.with_context(|| format!("there is no organisation `{}`; `evergrant org list` shows them", self.org))
+        found.with_context(|| {
+            format!(
+                "there is no organisation `{}`; `evergrant org list` shows them",
+                self.org
+            )
+        })
     }
 }

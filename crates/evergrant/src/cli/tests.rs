@@ -23,7 +23,10 @@ fn every_command_that_does_something_shows_an_example_of_itself() {
             return;
         }
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-        assert!(help.contains("Example") && help.contains(path), "`{path}` shows no example of itself: {help}");
+        assert!(
+            help.contains("Example") && help.contains(path),
+            "`{path}` shows no example of itself: {help}"
+        );
     });
 }
 
@@ -33,8 +36,13 @@ fn no_option_takes_a_secret_from_the_command_line() {
         for argument in command.get_arguments() {
             let name = argument.get_id().as_str();
             let takes_value = argument.get_action().takes_values();
-            let secret = ["secret", "password", "token", "master_key"].iter().any(|word| name.contains(word));
-            assert!(!secret || !takes_value || name.ends_with("_file"), "`{path}` takes {name} by value");
+            let secret = ["secret", "password", "token", "master_key"]
+                .iter()
+                .any(|word| name.contains(word));
+            assert!(
+                !secret || !takes_value || name.ends_with("_file"),
+                "`{path}` takes {name} by value"
+            );
         }
     });
 }

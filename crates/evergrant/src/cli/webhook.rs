@@ -19,9 +19,11 @@ use crate::webhooks::{self, Change, Delivery, DeliveryState, Method, Webhook, We
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Create a webhook
-    #[command(after_help = "Examples:\n  evergrant webhook create --url https://hooks.example.com/evergrant \\\n    \
+    #[command(
+        after_help = "Examples:\n  evergrant webhook create --url https://hooks.example.com/evergrant \\\n    \
         --event 'Connection Expired' --event 'Connection Created'\n  \
-        evergrant webhook create --url https://hooks.slack.com/services/… --event 'Connection Expired' --type slack")]
+        evergrant webhook create --url https://hooks.slack.com/services/… --event 'Connection Expired' --type slack"
+    )]
     Create {
         /// Where to send events
         #[arg(long)]
@@ -42,8 +44,10 @@ pub(super) enum Command {
         id: WebhookId,
     },
     /// Change a webhook; what is not named stays as it is
-    #[command(after_help = "Examples:\n  evergrant webhook update 65aa000000000000000000e1 --disable\n  \
-        evergrant webhook update 65aa000000000000000000e1 --event 'Connection Expired'")]
+    #[command(
+        after_help = "Examples:\n  evergrant webhook update 65aa000000000000000000e1 --disable\n  \
+        evergrant webhook update 65aa000000000000000000e1 --event 'Connection Expired'"
+    )]
     Update {
         /// Its id, from `webhook list`
         id: WebhookId,
@@ -115,7 +119,12 @@ impl More {
                 .map_err(|_| ()) // the error would quote a secret
                 .ok()
                 .with_context(|| format!("{} is not a JSON object of names and texts", path.display()))?;
-            Ok::<_, anyhow::Error>(headers.into_iter().map(|(name, value)| (name, Secret::from(value))).collect())
+            Ok::<_, anyhow::Error>(
+                headers
+                    .into_iter()
+                    .map(|(name, value)| (name, Secret::from(value)))
+                    .collect(),
+            )
         });
         Ok(Change {
             enabled: self.disable.then_some(false),
@@ -133,9 +142,14 @@ pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyho
     let app = &desk.app;
     match command {
         Command::Create { url, events, more } => {
-            let change = Change { url: Some(url), events: Some(events), ..more.into_change()? };
+            let change = Change {
+                url: Some(url),
+                events: Some(events),
+                ..more.into_change()?
+            };
             let made = webhooks::create(app, tenant, change).await?;
-            desk.out.done(&view(&made), &format!("created the webhook {}", made.id))?;
+            desk.out
+                .done(&view(&made), &format!("created the webhook {}", made.id))?;
         }
         Command::List => {
             let all = webhooks::list(app, tenant).await?;
@@ -149,8 +163,18 @@ pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyho
             json["deliveries"] = deliveries.iter().map(delivery).collect();
             desk.out.one(&json, &fields(&webhook, &deliveries))?;
         }
-        Command::Update { id, url, events, enable, more } => {
-            let mut change = Change { url, events: (!events.is_empty()).then_some(events), ..more.into_change()? };
+        Command::Update {
+            id,
+            url,
+            events,
+            enable,
+            more,
+        } => {
+            let mut change = Change {
+                url,
+                events: (!events.is_empty()).then_some(events),
+                ..more.into_change()?
+            };
             if enable {
                 change.enabled = Some(true);
             }
@@ -165,7 +189,8 @@ pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyho
         Command::Redeliver { delivery } => {
             webhooks::redeliver(app, tenant, &delivery).await?;
             let sentence = format!("the delivery {delivery} is due now; a running server sends it");
-            desk.out.done(&json!({ "id": delivery, "redelivered": true }), &sentence)?;
+            desk.out
+                .done(&json!({ "id": delivery, "redelivered": true }), &sentence)?;
         }
     }
     Ok(())
@@ -245,7 +270,12 @@ fn fields(webhook: &Webhook, deliveries: &[Delivery]) -> Vec<(&'static str, Stri
         let wrong = one.last_error.as_deref().unwrap_or_default();
         format!(
             "{}  {}  {} / {}  {state} {}  {} attempts  {wrong}",
-            one.id, one.kind.as_str(), one.linked_account_id, one.slug, time(Some(at)), one.attempts
+            one.id,
+            one.kind.as_str(),
+            one.linked_account_id,
+            one.slug,
+            time(Some(at)),
+            one.attempts
         )
     };
     let mut fields = vec![

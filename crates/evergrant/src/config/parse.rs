@@ -17,14 +17,24 @@ const MASTER_KEY_FILE: &str = "master.key";
 
 pub(super) fn config(texts: &Texts) -> Result<Config, ConfigError> {
     let data_dir = folder(texts, Key::DataDir)?.unwrap_or_else(|| PathBuf::from("evergrant-data"));
-    let data_dir = std::path::absolute(&data_dir)
-        .map_err(|error| ConfigError(format!("the data folder {} has no absolute path: {error}", data_dir.display())))?;
-    let database_url = texts.value(Key::DatabaseUrl, database_url)?.unwrap_or_else(|| file_url(&data_dir.join(DATABASE_FILE)));
+    let data_dir = std::path::absolute(&data_dir).map_err(|error| {
+        ConfigError(format!(
+            "the data folder {} has no absolute path: {error}",
+            data_dir.display()
+        ))
+    })?;
+    let database_url = texts
+        .value(Key::DatabaseUrl, database_url)?
+        .unwrap_or_else(|| file_url(&data_dir.join(DATABASE_FILE)));
     let engine = Engine::of_url(database_url.expose()).unwrap_or(Engine::Sqlite);
     let config = Config {
-        listen: texts.value(Key::Listen, |text| text.parse().ok())?.unwrap_or(([127, 0, 0, 1], 8080).into()),
+        listen: texts
+            .value(Key::Listen, |text| text.parse().ok())?
+            .unwrap_or(([127, 0, 0, 1], 8080).into()),
         public_url: texts.value(Key::PublicUrl, public_url)?,
-        database_pool: texts.value(Key::DatabasePool, |text| text.parse().ok().filter(|size| (2..=500).contains(size)))?,
+        database_pool: texts.value(Key::DatabasePool, |text| {
+            text.parse().ok().filter(|size| (2..=500).contains(size))
+        })?,
         master_key: master_key(texts)?.unwrap_or_else(|| MasterKey::Own(data_dir.join(MASTER_KEY_FILE))),
         egress_allow: texts.value(Key::EgressAllow, pairs)?.unwrap_or_default(),
         catalog_dir: folder(texts, Key::CatalogDir)?,
@@ -32,7 +42,9 @@ pub(super) fn config(texts: &Texts) -> Result<Config, ConfigError> {
         sandbox_public: texts.value(Key::SandboxPublic, switch)?.unwrap_or(false),
         log: texts.value(Key::Log, filter)?,
         log_format: texts.value(Key::LogFormat, log_format)?.unwrap_or_default(),
-        stop_at: texts.value(Key::DebugStopAt, |text| Step::parse(text).filter(|_| cfg!(debug_assertions)))?,
+        stop_at: texts.value(Key::DebugStopAt, |text| {
+            Step::parse(text).filter(|_| cfg!(debug_assertions))
+        })?,
         file: texts.file.clone(),
         warnings: texts.warnings.clone(),
         data_dir,
@@ -63,7 +75,9 @@ fn agree(mut config: Config) -> Result<Config, ConfigError> {
 impl Texts {
     /// The value of a setting, if it is set; what `parse` does not understand is an error that never shows the text.
     fn value<T>(&self, key: Key, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, ConfigError> {
-        let Some(Found { text, origin }) = self.found.get(&key) else { return Ok(None) };
+        let Some(Found { text, origin }) = self.found.get(&key) else {
+            return Ok(None);
+        };
         let setting = key.setting();
         let wrong = || {
             // These two may hold a secret; the others are shown, so that a typing mistake is seen at once.
@@ -71,7 +85,11 @@ impl Texts {
                 Key::MasterKey | Key::DatabaseUrl => String::new(),
                 _ => format!(", not `{}`", text.expose()),
             };
-            ConfigError(format!("{} must be {}{shown}", Place(setting, origin), setting.expected))
+            ConfigError(format!(
+                "{} must be {}{shown}",
+                Place(setting, origin),
+                setting.expected
+            ))
         };
         parse(text.expose().trim()).map(Some).ok_or_else(wrong)
     }
@@ -106,7 +124,8 @@ fn master_key(texts: &Texts) -> Result<Option<MasterKey>, ConfigError> {
 
 fn public_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
-    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    let plain =
+        url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
     (matches!(url.scheme(), "http" | "https") && url.has_host() && plain).then_some(url)
 }
 
@@ -137,7 +156,10 @@ fn file_url(path: &std::path::Path) -> Secret {
 
 /// Pairs in the spelling that the egress guard compares: the URL parser's.
 fn pairs(text: &str) -> Option<Vec<String>> {
-    text.split([',', ' ', '\n']).filter(|pair| !pair.is_empty()).map(pair).collect()
+    text.split([',', ' ', '\n'])
+        .filter(|pair| !pair.is_empty())
+        .map(pair)
+        .collect()
 }
 
 fn pair(text: &str) -> Option<String> {

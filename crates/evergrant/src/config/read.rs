@@ -22,7 +22,9 @@ impl Environment {
     /// Takes them from the process. Nobody else does.
     #[must_use]
     pub fn of_process() -> Self {
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .collect()
     }
 }
 
@@ -30,7 +32,10 @@ impl<N: Into<String>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
     /// An empty variable is one that is not set.
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
         let all = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self(all.filter(|(name, value): &(String, OsString)| name.starts_with(PREFIX) && !value.is_empty()).collect())
+        Self(
+            all.filter(|(name, value): &(String, OsString)| name.starts_with(PREFIX) && !value.is_empty())
+                .collect(),
+        )
     }
 }
 
@@ -80,7 +85,10 @@ pub(super) fn read(environment: &Environment, file: Option<PathBuf>) -> Result<T
         }
         Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => {
-            return Err(ConfigError(format!("the settings file {} cannot be read: {error}", path.display())));
+            return Err(ConfigError(format!(
+                "the settings file {} cannot be read: {error}",
+                path.display()
+            )));
         }
     }
     of_environment(environment, &mut texts)?;
@@ -92,14 +100,23 @@ fn of_environment(environment: &Environment, texts: &mut Texts) -> Result<(), Co
         let Some(setting) = SETTINGS.iter().find(|setting| setting.env == name) else {
             if name != FILE_VARIABLE {
                 let near = near(name, SETTINGS.iter().map(|setting| setting.env));
-                texts.warnings.push(format!("the environment variable {name} is not a setting and is ignored{near}"));
+                texts.warnings.push(format!(
+                    "the environment variable {name} is not a setting and is ignored{near}"
+                ));
             }
             continue;
         };
         let text = value.to_str().ok_or_else(|| {
-            ConfigError(format!("{} must be {}; it is no UTF-8 text", Place(setting, &Origin::Environment), setting.expected))
+            ConfigError(format!(
+                "{} must be {}; it is no UTF-8 text",
+                Place(setting, &Origin::Environment),
+                setting.expected
+            ))
         })?;
-        let found = Found { text: Secret::from(text.to_owned()), origin: Origin::Environment };
+        let found = Found {
+            text: Secret::from(text.to_owned()),
+            origin: Origin::Environment,
+        };
         texts.found.insert(setting.key, found);
     }
     Ok(())
@@ -108,8 +125,14 @@ fn of_environment(environment: &Environment, texts: &mut Texts) -> Result<(), Co
 fn of_file(text: &str, path: &Path) -> Result<BTreeMap<Key, Found>, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         // The error's own text would quote the line, which may hold the master key.
-        let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
-        ConfigError(format!("{} is not TOML, in line {line}: {}", path.display(), error.message()))
+        let line = error
+            .span()
+            .map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        ConfigError(format!(
+            "{} is not TOML, in line {line}: {}",
+            path.display(),
+            error.message()
+        ))
     })?;
     let mut found = BTreeMap::new();
     for (name, value) in table {
@@ -121,11 +144,16 @@ fn of_file(text: &str, path: &Path) -> Result<BTreeMap<Key, Found>, ConfigError>
             ))
         })?;
         let origin = Origin::File(path.to_owned());
-        let text = as_text(value).ok_or_else(|| {
-            ConfigError(format!("{} must be {}", Place(setting, &origin), setting.expected))
-        })?;
+        let text = as_text(value)
+            .ok_or_else(|| ConfigError(format!("{} must be {}", Place(setting, &origin), setting.expected)))?;
         if !text.is_empty() {
-            found.insert(setting.key, Found { text: Secret::from(text), origin });
+            found.insert(
+                setting.key,
+                Found {
+                    text: Secret::from(text),
+                    origin,
+                },
+            );
         }
     }
     Ok(found)
@@ -138,8 +166,16 @@ fn as_text(value: toml::Value) -> Option<String> {
         toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Boolean(flag) => Some(if flag { "on" } else { "off" }.to_owned()),
         toml::Value::Array(list) => {
-            let words: Option<Vec<String>> =
-                list.into_iter().map(|one| if let toml::Value::String(text) = one { Some(text) } else { None }).collect();
+            let words: Option<Vec<String>> = list
+                .into_iter()
+                .map(|one| {
+                    if let toml::Value::String(text) = one {
+                        Some(text)
+                    } else {
+                        None
+                    }
+                })
+                .collect();
             words.map(|words| words.join(","))
         }
         _ => None,
@@ -148,8 +184,10 @@ fn as_text(value: toml::Value) -> Option<String> {
 
 /// `; did you mean …?`, where a known name is near.
 fn near(name: &str, known: impl Iterator<Item = &'static str>) -> String {
-    let mut close: Vec<(usize, &str)> =
-        known.map(|known| (distance(name, known), known)).filter(|(far, _)| *far <= 3.max(name.len() / 4)).collect();
+    let mut close: Vec<(usize, &str)> = known
+        .map(|known| (distance(name, known), known))
+        .filter(|(far, _)| *far <= 3.max(name.len() / 4))
+        .collect();
     close.sort_unstable();
     match close.as_slice() {
         [] => String::new(),

@@ -172,16 +172,20 @@ impl Key {
     /// Its row.
     #[must_use]
     pub fn setting(self) -> &'static Setting {
-        SETTINGS.iter().find(|setting| setting.key == self).unwrap_or(&SETTINGS[0])
+        SETTINGS
+            .iter()
+            .find(|setting| setting.key == self)
+            .unwrap_or(&SETTINGS[0])
     }
 }
 
 /// The table for a terminal, as `evergrant serve --help` shows it.
 #[must_use]
 pub fn help() -> String {
-    let mut text = "Settings, by environment variable or in evergrant.toml (in the working directory, or the file that \
+    let mut text =
+        "Settings, by environment variable or in evergrant.toml (in the working directory, or the file that \
                     --config or EVERGRANT_CONFIG names); the environment wins:\n"
-        .to_owned();
+            .to_owned();
     for setting in SETTINGS {
         let _ = write!(
             text,
@@ -195,7 +199,8 @@ pub fn help() -> String {
 /// The table for `docs/OPERATING.md`.
 #[must_use]
 pub fn markdown() -> String {
-    let mut text = "| Environment variable | `evergrant.toml` | Default | What it does |\n|---|---|---|---|\n".to_owned();
+    let mut text =
+        "| Environment variable | `evergrant.toml` | Default | What it does |\n|---|---|---|---|\n".to_owned();
     for setting in SETTINGS {
         let _ = writeln!(
             text,

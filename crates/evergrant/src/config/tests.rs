@@ -25,7 +25,12 @@ fn nothing_set_is_a_server_on_loopback_with_sqlite() {
     assert_eq!(config.public_url(config.listen).as_str(), "http://127.0.0.1:8080/");
     assert!(config.data_dir.is_absolute() && config.data_dir.ends_with("evergrant-data"));
     assert_eq!(config.engine, Engine::Sqlite);
-    assert!(config.database_url.expose().ends_with("/evergrant-data/evergrant.db?mode=rwc"));
+    assert!(
+        config
+            .database_url
+            .expose()
+            .ends_with("/evergrant-data/evergrant.db?mode=rwc")
+    );
     assert!(matches!(&config.master_key, MasterKey::Own(path) if path.ends_with("evergrant-data/master.key")));
     assert!(!config.sandbox && config.warnings.is_empty() && config.egress_allow.is_empty());
 }
@@ -33,7 +38,11 @@ fn nothing_set_is_a_server_on_loopback_with_sqlite() {
 #[test]
 fn the_environment_wins_over_the_file() {
     let toml = "listen = '0.0.0.0:1'\nlog_format = 'json'\nsandbox = true\negress_allow = ['a.test:1', 'b.test:2']\ndatabase_pool = 3";
-    let config = in_file(toml, &[("EVERGRANT_LISTEN", "127.0.0.1:2"), ("EVERGRANT_LOG_FORMAT", "")]).unwrap();
+    let config = in_file(
+        toml,
+        &[("EVERGRANT_LISTEN", "127.0.0.1:2"), ("EVERGRANT_LOG_FORMAT", "")],
+    )
+    .unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:2");
     assert_eq!(config.log_format, LogFormat::Json);
     assert!(config.sandbox);
@@ -66,7 +75,10 @@ fn a_wrong_value_names_setting_place_and_expectation() {
     ] {
         let error = load(&[(env, value)]).unwrap_err();
         let expected = SETTINGS.iter().find(|setting| setting.env == env).unwrap().expected;
-        assert!(error.contains(env) && error.contains(expected) && error.contains(value), "{env}={value}: {error}");
+        assert!(
+            error.contains(env) && error.contains(expected) && error.contains(value),
+            "{env}={value}: {error}"
+        );
     }
     let error = in_file("listen = true", &[]).unwrap_err();
     assert!(error.contains("`listen`") && error.contains("settings.toml"), "{error}");
@@ -75,19 +87,32 @@ fn a_wrong_value_names_setting_place_and_expectation() {
 #[test]
 fn a_secret_is_not_shown_by_an_error() {
     let error = load(&[("EVERGRANT_DATABASE_URL", "mysql://u:hush@h/d")]).unwrap_err();
-    assert!(error.contains("EVERGRANT_DATABASE_URL") && !error.contains("hush"), "{error}");
+    assert!(
+        error.contains("EVERGRANT_DATABASE_URL") && !error.contains("hush"),
+        "{error}"
+    );
     let error = in_file("listen = '127.0.0.1:1'\nmaster_key = 'hush\n", &[]).unwrap_err();
     assert!(error.contains("line 2") && !error.contains("hush"), "{error}");
-    let config = load(&[("EVERGRANT_MASTER_KEY", "hush"), ("EVERGRANT_DATABASE_URL", "postgres://u:hush@h/d")]).unwrap();
+    let config = load(&[
+        ("EVERGRANT_MASTER_KEY", "hush"),
+        ("EVERGRANT_DATABASE_URL", "postgres://u:hush@h/d"),
+    ])
+    .unwrap();
     assert!(!format!("{config:?}").contains("hush"));
 }
 
 #[test]
 fn an_unknown_key_is_refused_and_an_unknown_variable_is_warned_of_and_both_name_the_near_one() {
     let error = in_file("public-url = 'http://localhost'", &[]).unwrap_err();
-    assert!(error.contains("`public-url`") && error.contains("did you mean `public_url`"), "{error}");
+    assert!(
+        error.contains("`public-url`") && error.contains("did you mean `public_url`"),
+        "{error}"
+    );
     let error = in_file("entirely_else = 1", &[]).unwrap_err();
-    assert!(error.contains("`entirely_else`") && !error.contains("did you mean"), "{error}");
+    assert!(
+        error.contains("`entirely_else`") && !error.contains("did you mean"),
+        "{error}"
+    );
     let warnings = load(&[("EVERGRANT_LISTN", "x")]).unwrap().warnings;
     assert!(warnings[0].contains("did you mean `EVERGRANT_LISTEN`"), "{warnings:?}");
 }
@@ -95,7 +120,12 @@ fn an_unknown_key_is_refused_and_an_unknown_variable_is_warned_of_and_both_name_
 #[test]
 fn a_named_file_must_be_there() {
     let environment: Environment = [("EVERGRANT_CONFIG", "/nowhere/at/all.toml")].into_iter().collect();
-    assert!(Config::load(&environment, None).unwrap_err().to_string().contains("/nowhere/at/all.toml"));
+    assert!(
+        Config::load(&environment, None)
+            .unwrap_err()
+            .to_string()
+            .contains("/nowhere/at/all.toml")
+    );
 }
 
 #[test]
@@ -107,7 +137,10 @@ fn the_master_key_is_set_once() {
     let config = in_file("master_key = 'k'", &both[1..]).unwrap();
     assert!(matches!(&config.master_key, MasterKey::File(path) if path == Path::new("f")));
     let config = in_file("master_key_file = 'f'", &[]).unwrap();
-    assert!(matches!(&config.master_key, MasterKey::File(path) if path.is_absolute()), "beside the settings file");
+    assert!(
+        matches!(&config.master_key, MasterKey::File(path) if path.is_absolute()),
+        "beside the settings file"
+    );
 }
 
 #[test]
@@ -135,14 +168,27 @@ fn an_sqlite_file_is_created_unless_the_url_says_how_to_open_it() {
         ("sqlite:a.db?mode=ro", "sqlite:a.db?mode=ro"),
         ("postgres://h/d", "postgres://h/d"),
     ] {
-        assert_eq!(load(&[("EVERGRANT_DATABASE_URL", given)]).unwrap().database_url.expose(), meant);
+        assert_eq!(
+            load(&[("EVERGRANT_DATABASE_URL", given)])
+                .unwrap()
+                .database_url
+                .expose(),
+            meant
+        );
     }
     let config = load(&[("EVERGRANT_DATA_DIR", "/a folder/100%?")]).unwrap();
-    assert_eq!(config.database_url.expose(), "sqlite:///a%20folder/100%25%3F/evergrant.db?mode=rwc");
+    assert_eq!(
+        config.database_url.expose(),
+        "sqlite:///a%20folder/100%25%3F/evergrant.db?mode=rwc"
+    );
 }
 
 #[test]
 fn the_operators_page_shows_the_table_of_the_code() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/OPERATING.md")).unwrap();
-    assert!(page.contains(&markdown()), "docs/OPERATING.md must hold this table:\n{}", markdown());
+    assert!(
+        page.contains(&markdown()),
+        "docs/OPERATING.md must hold this table:\n{}",
+        markdown()
+    );
 }
