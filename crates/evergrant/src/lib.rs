@@ -39,4 +39,9 @@ pub mod refresh;
 // edges: translate; no rules, no SQL
 pub mod demo;
 pub mod http;
+pub mod jobs;
 pub mod sandbox;
+
+// start: settings and commands
+pub mod cli;
+pub mod config;

@@ -23,4 +23,4 @@ mod tests;
 pub use lease::{LEASE, Lease, claim, held_until, postpone, release};
 pub use plan::{Plan, Why, plan};
 pub use renew::{Did, Outcome, exchange_once, renew};
-pub use sweep::run_due;
+pub use sweep::{BATCH, run_due};

@@ -14,7 +14,7 @@ use crate::ids::{ConnectionId, TenantId};
 use crate::tenants;
 
 /// How many due connections one round looks at.
-const BATCH: i64 = 100;
+pub const BATCH: u16 = 100;
 /// How many are under way at once.
 const AT_ONCE: usize = 16;
 /// How long something that cannot be tried at all is put off.
@@ -23,7 +23,7 @@ const PUT_OFF: Duration = Duration::from_hours(1);
 /// One round: takes what is due, renews or probes it, and says how many there were. A round that is started is finished:
 /// shutdown waits for it.
 pub async fn run_due(app: &App) -> Result<usize, Error> {
-    let due = connections::store::due_of_all_tenants(&mut *app.db.read().await?, app.now(), BATCH).await?;
+    let due = connections::store::due_of_all_tenants(&mut *app.db.read().await?, app.now(), i64::from(BATCH)).await?;
     let found = due.len();
     let mut running = JoinSet::new();
     for (tenant, id) in due {

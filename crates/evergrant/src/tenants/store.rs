@@ -17,12 +17,11 @@ pub async fn get_meta(conn: &mut AnyConnection, name: &str) -> Result<Option<Vec
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
-const PUT_META: &str =
-    "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+const INSERT_META: &str = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
 
-/// Stores a value of the server itself.
-pub async fn put_meta(conn: &mut AnyConnection, name: &str, value: &[u8]) -> Result<(), Error> {
-    sqlx::query(PUT_META).bind(name).bind(value).execute(conn).await?;
+/// Stores a value of the server itself unless there is one: of several nodes at once, the first one's stands.
+pub async fn insert_meta(conn: &mut AnyConnection, name: &str, value: &[u8]) -> Result<(), Error> {
+    sqlx::query(INSERT_META).bind(name).bind(value).execute(conn).await?;
     Ok(())
 }
 

@@ -31,7 +31,7 @@ const _: () = assert!(
     "a request must end well before its lease"
 );
 /// How many are sent at once.
-const BATCH: usize = 32;
+pub const BATCH: usize = 32;
 /// How long a delivery waits that cannot be signed.
 const UNSIGNED_WAIT: Duration = Duration::from_mins(1);
 /// The waits after each failure, about three days in all; each is lengthened by up to a fifth at random.

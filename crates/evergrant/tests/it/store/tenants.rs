@@ -131,11 +131,11 @@ async fn origins_and_meta_values_read_back() {
         store::set_origins(&mut tx, tenant, &["https://app.example".into()], &[])
             .await
             .unwrap();
-        store::put_meta(&mut tx, "check", b"\x00\xff").await.unwrap();
-        store::put_meta(&mut tx, "check", b"\x00\xfe").await.unwrap();
+        store::insert_meta(&mut tx, "check", b"\x00\xff").await.unwrap();
+        store::insert_meta(&mut tx, "check", b"\x00\xfe").await.unwrap();
         tx.commit().await.unwrap();
         let mut conn = t.app.db.read().await.unwrap();
-        assert_eq!(store::get_meta(&mut conn, "check").await.unwrap().unwrap(), b"\x00\xfe");
+        assert_eq!(store::get_meta(&mut conn, "check").await.unwrap().unwrap(), b"\x00\xff");
         assert_eq!(store::get_meta(&mut conn, "nothing").await.unwrap(), None);
         let found = store::get_environment(&mut conn, tenant).await.unwrap();
         assert_eq!(found.return_origins, ["https://app.example"]);

@@ -1,0 +1,159 @@
+//! How a connection is shown.
+
+use serde_json::{Value, json};
+
+use super::out::{json_time, or_dash, time};
+use crate::connections::{Connection, ConnectionStatus, TimelineEntry};
+use crate::reason::{Confidence, Reason, Verdict};
+use crate::refresh::Did;
+
+/// A connection with the team's own name of its customer.
+pub(super) struct Named {
+    pub(super) connection: Connection,
+    pub(super) linked_account_id: String,
+}
+
+/// The columns of a list.
+pub(super) const HEAD: [&str; 7] = [
+    "ID",
+    "LINKED ACCOUNT",
+    "APPLICATION",
+    "AUTH",
+    "STATUS",
+    "REASON",
+    "SINCE",
+];
+
+pub(super) fn row(named: &Named) -> [String; 7] {
+    let connection = &named.connection;
+    let (reason, since) = why(connection);
+    [
+        connection.id.to_string(),
+        named.linked_account_id.clone(),
+        connection.slug.clone(),
+        connection.auth_type.as_str().to_owned(),
+        status(connection).to_owned(),
+        or_dash(reason.map(Reason::as_str)),
+        time(since),
+    ]
+}
+
+/// The status for people, who want to know of trouble too.
+fn status(connection: &Connection) -> &'static str {
+    match (&connection.status, &connection.trouble) {
+        (ConnectionStatus::Active, Some(_)) => "degraded",
+        (status, _) => status.as_str(),
+    }
+}
+
+fn why(connection: &Connection) -> (Option<Reason>, Option<crate::clock::Timestamp>) {
+    match (&connection.status, &connection.trouble) {
+        (ConnectionStatus::ReauthRequired(flag), _) => (Some(flag.reason), Some(flag.since)),
+        (ConnectionStatus::Disconnected { at }, _) => (None, Some(*at)),
+        (ConnectionStatus::Active, Some(trouble)) => (trouble.reason, Some(trouble.since)),
+        (ConnectionStatus::Active, None) => (None, None),
+    }
+}
+
+/// A connection for programs: the object of `connection show`, which is that of the REST API, without its timeline.
+pub(super) fn summary(named: &Named) -> Value {
+    let connection = &named.connection;
+    let flag = connection.status.flag();
+    let trouble = connection.trouble.as_ref().map(|trouble| {
+        json!({
+            "verdict": trouble.verdict,
+            "reason": trouble.reason,
+            "since": trouble.since.iso(),
+            "next_try": json_time(connection.schedule.due_at),
+        })
+    });
+    json!({
+        "id": connection.id,
+        "linked_account_id": named.linked_account_id,
+        "slug": connection.slug,
+        "auth_type": connection.auth_type,
+        "status": connection.status.as_str(),
+        "reason": flag.map(|flag| flag.reason),
+        "since": json_time(flag.map(|flag| flag.since)),
+        "confidence": flag.map(|flag| flag.confidence),
+        "evidence": flag.map(|flag| &flag.evidence),
+        "trouble": trouble,
+        "identifier": connection.identifier_or_na(),
+        "has_refresh_token": connection.schedule.has_refresh_token,
+        "expires_at": json_time(connection.schedule.expires_at),
+        "next_due_at": json_time(connection.schedule.due_at),
+        "last_ok_at": json_time(connection.last_ok_at),
+        "connected_at": connection.connected_at.iso(),
+        "created_at": connection.created_at.iso(),
+        "updated_at": connection.updated_at.iso(),
+        "disconnected_at": match connection.status {
+            ConnectionStatus::Disconnected { at } => json_time(Some(at)),
+            _ => Value::Null,
+        },
+    })
+}
+
+/// A connection for people.
+pub(super) fn fields(named: &Named, timeline: &[TimelineEntry]) -> Vec<(&'static str, String)> {
+    let connection = &named.connection;
+    let (reason, since) = why(connection);
+    let mut fields = vec![
+        ("id", connection.id.to_string()),
+        ("linked account", named.linked_account_id.clone()),
+        ("application", connection.slug.clone()),
+        ("auth", connection.auth_type.as_str().to_owned()),
+        ("status", status(connection).to_owned()),
+    ];
+    if let Some(since) = since {
+        fields.push(("since", since.iso()));
+    }
+    if let Some(reason) = reason {
+        fields.push(("reason", reason.to_string()));
+    }
+    if let Some(flag) = connection.status.flag() {
+        fields.push((
+            "evidence",
+            format!("{}, by {} {}", flag.confidence, flag.evidence.rule, flag.evidence.words),
+        ));
+    }
+    let identifier = match &connection.identifier {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => "-".to_owned(),
+    };
+    fields.push(("identifier", identifier));
+    fields.push(("token ends", time(connection.schedule.expires_at)));
+    fields.push(("next due", time(connection.schedule.due_at)));
+    fields.push(("last worked", time(connection.last_ok_at)));
+    fields.push(("connected", connection.connected_at.iso()));
+    fields.extend(timeline.iter().map(|entry| ("timeline", line(entry))));
+    fields
+}
+
+fn line(entry: &TimelineEntry) -> String {
+    let evidence = entry.evidence.as_ref();
+    let words = [
+        Some(entry.at.iso()),
+        Some(entry.kind.clone()),
+        entry.verdict.map(Verdict::as_str).map(str::to_owned),
+        entry.reason.map(Reason::as_str).map(str::to_owned),
+        entry.confidence.map(Confidence::as_str).map(str::to_owned),
+        evidence.map(|evidence| evidence.rule.clone()),
+        evidence
+            .map(|evidence| evidence.words.clone())
+            .filter(|words| !words.is_empty()),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join("  ")
+}
+
+pub(super) const fn what_was_done(did: Did) -> &'static str {
+    match did {
+        Did::Renewed => "refreshed: a new access token is stored",
+        Did::NotNeeded => "nothing to do: the credential will do as it is",
+        Did::Asked => "the provider was asked",
+        Did::Failed => "the refresh failed; the connection says how",
+        Did::Waited => "another process was at it, and has finished",
+        Did::Superseded => "the credential was replaced meanwhile; the newer one stands",
+        Did::Unverified => "the application has no call that would prove anything",
+    }
+}

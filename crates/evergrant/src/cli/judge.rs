@@ -1,0 +1,97 @@
+//! `evergrant judge`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::out::print;
+use super::{Loaded, open};
+use crate::verdict::Rules;
+use crate::verdict::corpus::{Score, Tally, judge_lines};
+
+const EXAMPLES: &str = "\
+Examples:
+  evergrant judge observations.jsonl
+  evergrant judge --score observations.jsonl          how often is it right?
+  echo '{\"provider\":\"slack\",\"status\":200,\"body\":\"{\\\"ok\\\":false,\\\"error\\\":\\\"token_revoked\\\"}\"}' | evergrant judge
+
+Each line is an observation: provider (or the slug of an application), auth (oauth2, api_key), phase (refresh, api_call, …),
+status, headers, content_type, body, context. Each line of the answer: id, verdict, reason, confidence, rule.";
+
+/// Judge observations, one JSON object a line
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Judge {
+    /// The observations; standard input when absent
+    file: Option<PathBuf>,
+    /// Print the score against the labels instead of the judgements
+    #[arg(long)]
+    score: bool,
+    /// Use no rules of applications and providers
+    #[arg(long)]
+    generic: bool,
+}
+
+impl Judge {
+    pub(super) fn run(&self, loaded: &Loaded) -> anyhow::Result<()> {
+        let config = &loaded.config;
+        let catalog = open::catalog(config, &config.public_url(config.listen))?;
+        let rules = |provider: &str| {
+            Cow::Borrowed(if self.generic {
+                const { &Rules::NONE }
+            } else {
+                catalog.rules_for(provider)
+            })
+        };
+        let input: Box<dyn BufRead> = match &self.file {
+            Some(path) => {
+                let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+                Box::new(BufReader::new(file))
+            }
+            None => Box::new(io::stdin().lock()),
+        };
+        let output: Box<dyn Write> = if self.score {
+            Box::new(io::sink())
+        } else {
+            Box::new(io::BufWriter::new(io::stdout().lock()))
+        };
+        let score = judge_lines(input, output, rules).context("the observations cannot be judged")?;
+        if self.score {
+            let text = if loaded.out.json {
+                format!("{:#}", view(&score))
+            } else {
+                score.to_string()
+            };
+            print(text.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+fn view(score: &Score) -> Value {
+    let table = |table: &BTreeMap<&'static str, Tally>| -> Value {
+        let one = |(word, tally): (&&str, &Tally)| {
+            (
+                (*word).to_owned(),
+                json!({ "precision": tally.precision(), "recall": tally.recall() }),
+            )
+        };
+        Value::Object(table.iter().map(one).collect())
+    };
+    json!({
+        "labelled": score.entries,
+        "false_flags": score.false_flags,
+        "missed_flags": score.missed_flags,
+        "verdict_exact": score.verdict_share(),
+        "verdict_and_reason_exact": score.reason_share(),
+        "by_verdict": table(&score.by_verdict),
+        "by_reason": table(&score.by_reason),
+        "wrong": score.wrong,
+    })
+}

@@ -1,0 +1,245 @@
+//! The background loops, and ending in good order.
+//!
+//! Promises: a loop never dies, whatever fails in a round; what a round has begun is finished before the process ends;
+//! and work that a request has begun is finished even when its caller hangs up.
+//!
+//! This is the only place that starts tasks which outlive a call, so that shutdown can wait for all of them.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::App;
+use crate::connections::KEPT_AFTER_DISCONNECT;
+use crate::error::Error;
+use crate::{authorize, connections, refresh, sessions, webhooks};
+
+/// How long a loop rests after a round that failed; doubled with each failure in a row.
+const BACK_OFF: Duration = Duration::from_secs(1);
+const LONGEST_BACK_OFF: Duration = Duration::from_mins(1);
+
+/// Whether a round has left something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Nothing was due.
+    Nothing,
+    /// Some, and that was all.
+    Some,
+    /// A full batch: there is probably more.
+    Batch,
+}
+
+type Round = Pin<Box<dyn Future<Output = Result<Found, Error>> + Send>>;
+
+/// One loop.
+#[derive(Clone, Copy)]
+struct Job {
+    name: &'static str,
+    round: fn(App) -> Round,
+    /// The rest after a round that found something.
+    rest: Duration,
+    /// The rest grows to this while nothing is found.
+    longest_rest: Duration,
+}
+
+const JOBS: [Job; 3] = [
+    Job {
+        name: "refresh",
+        round: |app| Box::pin(async move { Ok(batch(refresh::run_due(&app).await?, refresh::BATCH.into())) }),
+        rest: Duration::from_secs(1),
+        longest_rest: Duration::from_secs(1),
+    },
+    Job {
+        name: "deliver",
+        round: |app| {
+            Box::pin(async move { Ok(batch(webhooks::deliver::run_due(&app).await?, webhooks::deliver::BATCH)) })
+        },
+        rest: Duration::from_millis(250),
+        longest_rest: Duration::from_secs(1),
+    },
+    Job {
+        name: "housekeeping",
+        round: |app| Box::pin(async move { housekeeping(&app).await.map(|()| Found::Nothing) }),
+        rest: Duration::from_hours(1),
+        longest_rest: Duration::from_hours(1),
+    },
+];
+
+fn batch(found: usize, full: usize) -> Found {
+    match found {
+        0 => Found::Nothing,
+        some if some < full => Found::Some,
+        _ => Found::Batch,
+    }
+}
+
+/// Removes what nobody can use any more.
+async fn housekeeping(app: &App) -> Result<(), Error> {
+    let now = app.now();
+    let events = webhooks::purge(app).await?;
+    let mut tx = app.db.begin().await?;
+    let sessions = sessions::store::purge_expired_of_all_tenants(&mut tx, now).await?;
+    let authorizations = authorize::store::purge_of_all_tenants(&mut tx, now).await?;
+    let kept_since = now.before(KEPT_AFTER_DISCONNECT);
+    let connections = connections::store::purge_of_all_tenants(&mut tx, kept_since).await?;
+    tx.commit().await?;
+    if events + sessions + authorizations + connections > 0 {
+        tracing::info!(
+            events,
+            sessions,
+            authorizations,
+            connections,
+            "removed what is past its time"
+        );
+    }
+    Ok(())
+}
+
+/// Does everything that is due, once: for tests.
+pub async fn run_due(app: &App) -> Result<(), Error> {
+    while refresh::run_due(app).await? >= usize::from(refresh::BATCH) {}
+    while webhooks::deliver::run_due(app).await? > 0 {}
+    housekeeping(app).await
+}
+
+/// The running loops, and whatever else shutdown waits for.
+#[derive(Clone, Debug, Default)]
+pub struct Jobs {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Jobs {
+    /// Starts every loop; none begins a new round after `stop`.
+    #[must_use]
+    pub fn start(app: &App, stop: CancellationToken) -> Self {
+        let jobs = Self {
+            tasks: TaskTracker::new(),
+            stop,
+        };
+        for job in JOBS {
+            jobs.tasks.spawn(jobs.clone().run(job, app.clone()));
+        }
+        jobs
+    }
+
+    /// Runs `work` to its end, even if the caller goes away: a request whose client has hung up may hold a rotated token.
+    pub async fn finish<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        match self.tasks.spawn(work).await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Runs something that shutdown does not wait for.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts tasks")]
+    pub fn watch(what: impl Future<Output = ()> + Send + 'static) {
+        drop(tokio::spawn(what));
+    }
+
+    /// Begins no new round, and waits for what is under way; says whether all of it ended in time.
+    pub async fn stop(self, patience: Duration) -> bool {
+        self.stop.cancel();
+        self.tasks.close();
+        tokio::time::timeout(patience, self.tasks.wait()).await.is_ok()
+    }
+
+    async fn run(self, job: Job, app: App) {
+        let mut rest = job.rest;
+        let mut failures = 0;
+        while !self.stop.is_cancelled() {
+            // A task of its own, so that a panic ends the round and not the loop.
+            let wait = match self.tasks.spawn((job.round)(app.clone())).await {
+                Ok(Ok(found)) => {
+                    failures = 0;
+                    rest = if found == Found::Nothing {
+                        (rest * 2).min(job.longest_rest)
+                    } else {
+                        job.rest
+                    };
+                    if found == Found::Batch { Duration::ZERO } else { rest }
+                }
+                Ok(Err(error)) => {
+                    failures += 1;
+                    tracing::error!(
+                        job = job.name,
+                        failures,
+                        error = &error as &dyn std::error::Error,
+                        "a round failed"
+                    );
+                    back_off(failures)
+                }
+                Err(error) => {
+                    failures += 1;
+                    tracing::error!(
+                        job = job.name,
+                        failures,
+                        panicked = error.is_panic(),
+                        "a round broke off"
+                    );
+                    back_off(failures)
+                }
+            };
+            let _ = self.stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+        }
+    }
+}
+
+fn back_off(failures: u32) -> Duration {
+    BACK_OFF
+        .saturating_mul(1 << (failures - 1).min(6))
+        .min(LONGEST_BACK_OFF)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_loop_rests_longer_and_longer_up_to_a_minute() {
+        let seconds: Vec<u64> = (1..=8).map(|failures| back_off(failures).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(back_off(u32::MAX), LONGEST_BACK_OFF);
+    }
+
+    #[test]
+    fn only_a_full_batch_is_followed_at_once() {
+        assert_eq!(batch(0, 2), Found::Nothing);
+        assert_eq!(batch(1, 2), Found::Some);
+        assert_eq!(batch(2, 2), Found::Batch);
+    }
+
+    #[tokio::test]
+    async fn work_that_is_finished_outlives_its_caller_and_is_waited_for() {
+        let jobs = Jobs::default();
+        let (release, wait) = tokio::sync::oneshot::channel::<()>();
+        let (done, mut is_done) = tokio::sync::oneshot::channel::<()>();
+        let caller = {
+            let jobs = jobs.clone();
+            async move {
+                jobs.finish(async move {
+                    let _ = wait.await;
+                    let _ = done.send(());
+                })
+                .await;
+            }
+        };
+        assert!(
+            tokio::time::timeout(Duration::from_millis(1), caller).await.is_err(),
+            "the caller hangs up"
+        );
+        assert!(is_done.try_recv().is_err());
+        release.send(()).unwrap();
+        assert!(jobs.stop(Duration::from_secs(10)).await);
+        is_done.try_recv().unwrap();
+    }
+
+    #[tokio::test]
+    async fn stopping_gives_up_on_what_does_not_end() {
+        let jobs = Jobs::default();
+        jobs.tasks.spawn(std::future::pending::<()>());
+        assert!(!jobs.stop(Duration::from_millis(1)).await);
+    }
+}
