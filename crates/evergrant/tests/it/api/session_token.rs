@@ -67,7 +67,8 @@ async fn a_token_ends_with_its_last_second() {
     on_both(async |t| {
         t.link("a").await;
         let token = t.session("a").await;
-        t.clock.advance((HOUR * 24 * 7).saturating_sub(Duration::from_millis(1)));
+        t.clock
+            .advance((HOUR * 24 * 7).saturating_sub(Duration::from_millis(1)));
         t.by_session(Method::GET, "/api/v3/org/basics", &token).ok().await;
         t.clock.advance(Duration::from_millis(1));
         let message = t

@@ -159,7 +159,10 @@ async fn a_field_that_is_set_again_keeps_its_id_and_age() {
         let made = insert(&mut tx, mine, "a", now).await;
         let first = field("k", json!("\u{1F600} \"quoted\""), now);
         store::put_field(&mut tx, mine, &made.id, &first).await.unwrap();
-        assert_eq!(store::fields(&mut tx, mine, &made.id).await.unwrap(), std::slice::from_ref(&first));
+        assert_eq!(
+            store::fields(&mut tx, mine, &made.id).await.unwrap(),
+            std::slice::from_ref(&first)
+        );
         store::put_field(&mut tx, mine, &made.id, &field("k", json!(false), later))
             .await
             .unwrap();
