@@ -26,7 +26,7 @@ impl<'a> Browser<'a> {
         };
         let list = browser.get("/connect").await;
         let (_, rest) = list.text.split_once("name=\"csrf\" value=\"").unwrap();
-        browser.csrf = rest.split('"').next().unwrap().to_owned();
+        rest.split('"').next().unwrap().clone_into(&mut browser.csrf);
         browser
     }
 
