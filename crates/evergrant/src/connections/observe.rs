@@ -54,7 +54,7 @@ pub fn circumstances(c: &Connection, application: &Application, now: Timestamp) 
         idle_for: since(s.issued_at),
         idle_limit: application.lifetimes.idle_limit,
         // Only an acceptance since the present token was issued speaks of this token.
-        token_previously_worked: c.last_ok_at.map(|at| s.issued_at.is_none_or(|issued| at >= issued)),
+        token_previously_worked: c.last_ok_at.map(|at| s.issued_at.is_none_or(|issued| at > issued)),
         reply_lost: Some(c.reply_lost_at.is_some()),
         ..Circumstances::default()
     }
