@@ -10,6 +10,7 @@ mod application;
 mod client;
 mod connection;
 mod connection_view;
+mod demo;
 mod judge;
 mod key;
 mod key_file;
@@ -18,6 +19,7 @@ mod open;
 mod org;
 mod origins;
 mod out;
+mod sandbox;
 mod secret_input;
 mod serve;
 mod tenant;
@@ -69,6 +71,9 @@ enum Command {
     /// Start the server
     #[command(after_help = SERVE_EXAMPLES, after_long_help = format!("{SERVE_EXAMPLES}\n\n{}", settings::help()))]
     Serve,
+    /// Start a server, a provider that can be broken, and a page to try it all: nothing to configure
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo,
     /// Organisations
     #[command(subcommand)]
     Org(org::Command),
@@ -90,6 +95,11 @@ enum Command {
     #[command(after_help = "Example:\n  evergrant openapi > openapi.json")]
     Openapi,
 }
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  evergrant demo
+  EVERGRANT_LISTEN=127.0.0.1:9000 evergrant demo";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -149,6 +159,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     );
     match cli.command {
         Command::Serve => serve::run(&loaded).await?,
+        Command::Demo => demo::run(&loaded).await?,
         Command::Judge(judge) => judge.run(&loaded)?,
         other => {
             let desk = loaded.desk().await?;
@@ -183,7 +194,7 @@ impl Desk {
             Command::Connection(of) => connection::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Webhook(of) => webhook::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Origins(of) => origins::run(self, &of.environment(self).await?, of.command).await,
-            Command::Serve | Command::Judge(_) | Command::Openapi => Ok(()),
+            Command::Serve | Command::Demo | Command::Judge(_) | Command::Openapi => Ok(()),
         }
     }
 }

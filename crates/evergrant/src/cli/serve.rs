@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Loaded, open};
+use super::{Loaded, open, sandbox};
 use crate::app::App;
 use crate::http;
 use crate::jobs::Jobs;
@@ -41,11 +42,20 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<()> {
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
-    serve(app, listener, stop).await
+    let besides = if config.sandbox {
+        sandbox::routes(&app, &sandbox::new(&app.public_url))
+    } else {
+        Router::new()
+    };
+    serve(app, listener, (besides, stop)).await
 }
 
-/// Serves until `stop`, then ends in good order.
-pub(super) async fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+/// Serves the service, and what stands besides it, until `stop`; then ends in good order.
+pub(super) async fn serve(
+    app: App,
+    listener: TcpListener,
+    (besides, stop): (Router, CancellationToken),
+) -> anyhow::Result<()> {
     let jobs = Jobs::start(&app, stop.clone());
     let service = {
         let jobs = jobs.clone();
@@ -53,7 +63,7 @@ pub(super) async fn serve(app: App, listener: TcpListener, stop: CancellationTok
             let jobs = jobs.clone();
             async move { jobs.finish(next.run(request)).await }
         };
-        axum::Router::new()
+        besides
             .fallback_service(http::router(app.clone()))
             .layer(from_fn(to_the_end))
     };
@@ -79,7 +89,7 @@ pub(super) async fn serve(app: App, listener: TcpListener, stop: CancellationTok
 }
 
 /// The first SIGTERM or SIGINT asks for the end, the second one is it.
-fn watch_signals(stop: CancellationToken) -> anyhow::Result<()> {
+pub(super) fn watch_signals(stop: CancellationToken) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

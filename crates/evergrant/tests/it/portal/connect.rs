@@ -59,6 +59,7 @@ async fn connected(t: &TestApp, account: &str, slug: &str) {
         auth_type: AuthType::Keybased,
         fresh: Fresh::keys(values, t.app.now()),
         identifier: None,
+        proved: true,
     };
     let mut tx = t.app.db.begin().await.unwrap();
     connections::activate(&t.app, &mut tx, tenant, given).await.unwrap();
@@ -197,12 +198,13 @@ async fn disconnecting_needs_the_pages_own_form_and_says_what_it_did() {
         let list = browser.get("/connect?disconnected=copper").await;
         assert!(list.text.contains("Copper is disconnected.") && !list.text.contains("Yes, disconnect"));
         assert_eq!(
-            authorize::disconnect_all(
+            authorize::disconnect(
                 &t.app,
                 &t.environment.tenant,
                 &evergrant::accounts::find(&t.app, &t.environment.tenant, "a")
                     .await
-                    .unwrap()
+                    .unwrap(),
+                ("copper", None)
             )
             .await
             .unwrap(),
