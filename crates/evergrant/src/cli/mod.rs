@@ -10,6 +10,7 @@ mod application;
 mod client;
 mod connection;
 mod connection_view;
+mod doctor;
 mod judge;
 mod key;
 mod key_file;
@@ -41,6 +42,7 @@ Examples:
   evergrant serve                                    start the server, with SQLite in ./evergrant-data
   evergrant key create --env test --name backend     make an API key
   evergrant connection list --status reauth_required who has to reconnect?
+  evergrant doctor                                   is everything as it should be?
 
 Settings come from EVERGRANT_… variables and evergrant.toml; `evergrant serve --help` lists them.";
 
@@ -86,6 +88,9 @@ enum Command {
     Origins(tenant::Of<origins::Command>),
     /// Judge observations: what does this answer of a provider mean?
     Judge(judge::Judge),
+    /// Check settings, data folder, database, master key and backlog
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor,
     /// Print the OpenAPI document
     #[command(after_help = "Example:\n  evergrant openapi > openapi.json")]
     Openapi,
@@ -135,6 +140,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let environment = Environment::of_process();
+    if let Command::Doctor = cli.command {
+        return doctor::run(Config::load(&environment, cli.global.config), out).await;
+    }
     let loaded = Loaded {
         config: Config::load(&environment, cli.global.config)?,
         out,
@@ -183,7 +191,7 @@ impl Desk {
             Command::Connection(of) => connection::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Webhook(of) => webhook::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Origins(of) => origins::run(self, &of.environment(self).await?, of.command).await,
-            Command::Serve | Command::Judge(_) | Command::Openapi => Ok(()),
+            Command::Serve | Command::Judge(_) | Command::Doctor | Command::Openapi => Ok(()),
         }
     }
 }
