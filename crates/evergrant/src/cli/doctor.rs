@@ -177,16 +177,14 @@ fn folder(config: &Config, found: &mut Findings) {
 fn private(name: &'static str, path: &Path, found: &mut Findings) {
     use std::os::unix::fs::PermissionsExt as _;
     let shown = path.display();
+    let others_may = |meta: &std::fs::Metadata| meta.permissions().mode() & 0o077;
     match std::fs::metadata(path) {
         Err(error) => found.wrong(name, format!("{shown}: {error}; the first `evergrant serve` makes it")),
-        Ok(meta) if meta.permissions().mode() & 0o077 == 0 => found.ok(name, format!("{shown}, for its owner alone")),
-        Ok(meta) => {
-            let mode = meta.permissions().mode() & 0o777;
-            found.odd(
-                name,
-                format!("{shown} has mode {mode:o}: others of this machine may look into it; chmod go= it"),
-            );
-        }
+        Ok(meta) if others_may(&meta) == 0 => found.ok(name, format!("{shown}, for its owner alone")),
+        Ok(_) => found.odd(
+            name,
+            format!("{shown} is open to others of this machine; close it with chmod go= {shown}"),
+        ),
     }
 }
 

@@ -5,4 +5,4 @@ mod connections;
 mod program;
 mod start;
 
-use program::{Program, on_both};
+use program::{Program, Server, on_both};
