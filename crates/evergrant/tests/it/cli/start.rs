@@ -63,7 +63,7 @@ async fn a_running_server_sees_the_keys_that_the_command_line_makes_and_revokes(
 fn begin(server: &Server, key: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).unwrap();
     let head = "POST /api/v2/public/linked-account HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
-    let request = format!("{head}x-api-key: {key}\r\ncontent-length: 25\r\n\r\n{{\"linked_account_id\"");
+    let request = format!("{head}x-api-key: {key}\r\ncontent-length: 27\r\n\r\n{{\"linked_account_id\"");
     stream.write_all(request.as_bytes()).unwrap();
     // Answered after the first half was read: the server accepts in turn.
     assert_eq!(server.get("/healthz", "").0, 200);
