@@ -80,6 +80,16 @@ pub enum Error {
         /// The caller's organisation.
         org: String,
     },
+    /// The team has set no OAuth client for an application that needs one: it must set it first.
+    #[error(
+        "no OAuth client is set for `{slug}` in {environment}: set one with `evergrant app client set {slug} --env {environment}`"
+    )]
+    NoOAuthClient {
+        /// The application.
+        slug: String,
+        /// The environment.
+        environment: &'static str,
+    },
     /// The catalogue has no such application (the unauthenticated route).
     #[error("Schema not found for integration type: {0}")]
     SchemaNotFound(String),

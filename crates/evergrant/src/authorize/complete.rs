@@ -99,6 +99,7 @@ pub async fn complete(
         application: &application,
         auth_type: AuthType::OAuth2,
         fresh,
+        proved: identity::is_probed(&application) && identifier.is_some(),
         identifier,
     };
     let (connection, _) = connections::activate(app, &mut tx, &tenant, given).await?;

@@ -21,6 +21,12 @@ pub(super) async fn of_grant(app: &App, application: &Application, credential: &
     read(identity, &answer)
 }
 
+/// Whether knowing the external account of a grant means that a call with it was accepted.
+pub(super) fn is_probed(application: &Application) -> bool {
+    let identity = application.oauth2.as_ref().and_then(|scheme| scheme.identity.as_ref());
+    identity.is_some_and(|identity| identity.from == IdentitySource::Probe)
+}
+
 /// The external account that belongs to typed-in values, of which only those that are no secret are looked at.
 pub(super) fn of_keys(identity: Option<&Identity>, open_values: &Value, probe: Option<&Value>) -> Option<Value> {
     let identity = identity?;

@@ -53,6 +53,7 @@ pub async fn save_keys(
         auth_type: AuthType::Keybased,
         fresh,
         identifier,
+        proved: scheme.probe.is_some(),
     };
     let mut tx = app.db.begin().await?;
     let (connection, _) = connections::activate(app, &mut tx, tenant, given).await?;

@@ -79,6 +79,7 @@ async fn tokens(
         application,
         auth_type: AuthType::OAuth2,
         fresh,
+        proved: identity::is_probed(application) && identifier.is_some(),
         identifier,
     };
     let mut tx = app.db.begin().await?;

@@ -49,11 +49,9 @@ pub async fn set(app: &App, tenant: &Tenant, slug: &str, new: NewClient) -> Resu
 /// The client of an application, which must be set before its customers can connect.
 pub async fn get(app: &App, tenant: &Tenant, slug: &str) -> Result<OAuthClient, Error> {
     let found = store::find(&mut *app.db.read().await?, &tenant.id, slug).await?;
-    found.ok_or_else(|| {
-        Error::invalid(format!(
-            "no OAuth client is set for `{slug}` in {}: set one with `evergrant app client set {slug} --env {}`",
-            tenant.environment, tenant.environment
-        ))
+    found.ok_or_else(|| Error::NoOAuthClient {
+        slug: slug.to_owned(),
+        environment: tenant.environment.as_str(),
     })
 }
 

@@ -53,7 +53,8 @@ pub fn circumstances(c: &Connection, application: &Application, now: Timestamp) 
         // The access token was issued when the refresh token last worked.
         idle_for: since(s.issued_at),
         idle_limit: application.lifetimes.idle_limit,
-        token_previously_worked: c.last_ok_at.map(|_| true),
+        // Only an acceptance since the present token was issued speaks of this token.
+        token_previously_worked: c.last_ok_at.map(|at| s.issued_at.is_none_or(|issued| at > issued)),
         reply_lost: Some(c.reply_lost_at.is_some()),
         ..Circumstances::default()
     }

@@ -67,7 +67,12 @@ pub async fn record(app: &App, tenant: &Tenant, id: &ConnectionId, seen: &Observ
     }
     if seen.judgement.verdict == Verdict::Ok {
         connection.failures = 0;
-        connection.last_ok_at = Some(now);
+        // A refresh proves the grant, not yet the access token that came out of it.
+        connection.last_ok_at = if seen.fresh.is_some() {
+            connection.schedule.issued_at
+        } else {
+            Some(now)
+        };
         connection.reply_lost_at = None;
     }
     if seen.reply_lost {
@@ -176,6 +181,8 @@ pub struct Given<'a> {
     pub fresh: Fresh,
     /// The external account, where it is known.
     pub identifier: Option<Value>,
+    /// Whether a call with this very credential has been accepted.
+    pub proved: bool,
 }
 
 /// Stores a credential that the customer has just given: a first connection, or the repair in place of an existing one.
@@ -193,7 +200,12 @@ pub async fn activate(app: &App, tx: &mut Tx, tenant: &Tenant, given: Given<'_>)
     // The late end of a refresh that was under way names the old version and fence: it will change nothing.
     connection.version += 1;
     connection.fence += 1;
-    connection.last_ok_at = Some(now);
+    let issued = connection.schedule.issued_at.unwrap_or(now);
+    connection.last_ok_at = Some(if given.proved {
+        now.max(issued.after(Duration::from_millis(1)))
+    } else {
+        issued
+    });
     connection.reply_lost_at = None;
     connection.connected_at = now;
     reschedule(&mut connection, given.application, None, now);

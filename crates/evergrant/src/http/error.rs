@@ -89,7 +89,9 @@ const RESOURCE_NOT_FOUND: &str = "RESOURCE_NOT_FOUND";
 pub(super) fn class(error: &Error) -> (StatusCode, &'static str, &'static str) {
     match error {
         Error::Invalid { code, .. } => (StatusCode::BAD_REQUEST, "BAD_REQUEST", code_word(*code)),
-        Error::CredentialsRefused(_) => (StatusCode::BAD_REQUEST, "BAD_REQUEST", SERVER_ERROR),
+        Error::CredentialsRefused(_) | Error::NoOAuthClient { .. } => {
+            (StatusCode::BAD_REQUEST, "BAD_REQUEST", SERVER_ERROR)
+        }
         Error::InvalidApiKey => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", SERVER_ERROR),
         Error::InvalidSessionToken | Error::MissingSessionToken => {
             (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "INVALID_TOKEN")

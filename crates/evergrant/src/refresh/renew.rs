@@ -46,6 +46,8 @@ pub enum Did {
     Superseded,
     /// The application has no call that would prove anything.
     Unverified,
+    /// The team has set no OAuth client, so nothing can be refreshed.
+    NoClient,
 }
 
 /// What was done, and how the connection stands now.
@@ -124,6 +126,13 @@ async fn attempt(app: &App, tenant: &Tenant, lease: &Lease) -> Result<Outcome, E
     let prepared = prepare(app, tenant, held).await;
     let (application, request, tokens) = match prepared {
         Ok(prepared) => prepared,
+        Err(Error::NoOAuthClient { .. }) => {
+            give_back(app, lease).await?;
+            return Ok(Outcome {
+                did: Did::NoClient,
+                connection: lease.connection.clone(),
+            });
+        }
         Err(error) => {
             give_back(app, lease).await?;
             return Err(error);

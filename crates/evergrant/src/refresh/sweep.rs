@@ -45,7 +45,7 @@ async fn one(app: &App, tenant_id: &TenantId, id: &ConnectionId) {
         renew(app, &tenant, id, Why::Due).await
     };
     let put_off = match done.await {
-        Ok(outcome) => outcome.did == Did::Unverified,
+        Ok(outcome) => matches!(outcome.did, Did::Unverified | Did::NoClient),
         Err(error) => {
             tracing::warn!(connection = %id, %error, "could not be refreshed; put off");
             true

@@ -1,6 +1,8 @@
 //! The sandbox's answers, judged by the catalogue files and the rules that Evergrant uses: each cause must read as what
 //! it is. A change of words on either side fails here.
 
+use std::time::Duration;
+
 use axum::http::Method;
 
 use super::tests::{Answer, ISSUER, SCOPE, TENANT, World};
@@ -196,5 +198,27 @@ async fn a_lost_reply_is_a_broken_connection_to_the_client_that_waits_for_it() {
             assert_eq!(first, Err(Unreachable::ReplyLost));
             assert_eq!(second, Ok(200));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_worked_moments_after_it_was_issued_is_not_settling_when_it_is_refused() {
+    let world = World::new();
+    let (access, _) = world.connect(ALICE).await;
+    world.strike(Cause::TokenRevoked);
+    let refused = world.me(&access).await;
+    for (worked, has_refresh_token, wanted) in [
+        (None, true, (Verdict::Transient, Some(Reason::ProviderOutage))),
+        (Some(true), true, (Verdict::Transient, Some(Reason::AccessTokenExpired))),
+        (Some(true), false, (Verdict::Reauth, Some(Reason::TokenRevoked))),
+    ] {
+        let known = Circumstances {
+            has_refresh_token: Some(has_refresh_token),
+            access_token_age: Some(Duration::from_secs(3)),
+            token_previously_worked: worked,
+            ..Circumstances::default()
+        };
+        let got = judged("sandbox-oauth", Phase::Probe, &refused, known);
+        assert_eq!((got.verdict, got.reason), wanted);
     }
 }

@@ -177,7 +177,8 @@ fn refused_token(known: &Circumstances, meaning: Meaning) -> Resolved {
             (Verdict::Reauth, Some(Reason::TokenRevoked), revoked)
         };
     }
-    if known.access_token_age.is_some_and(|age| age < SETTLING) {
+    // A token that was accepted before has arrived; its refusal now is no matter of settling.
+    if known.access_token_age.is_some_and(|age| age < SETTLING) && known.token_previously_worked != Some(true) {
         return settling;
     }
     match known.has_refresh_token {

@@ -156,7 +156,7 @@ impl ConnectionView {
 /// What was done, and how the connection stands after it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OutcomeView {
-    /// `renewed`, `not_needed`, `asked`, `failed`, `waited`, `superseded` or `unverified`.
+    /// `renewed`, `not_needed`, `asked`, `failed`, `waited`, `superseded`, `unverified` or `no_oauth_client`.
     outcome: &'static str,
     connection: ConnectionView,
 }
@@ -172,6 +172,7 @@ pub const fn outcome_word(did: Did) -> &'static str {
         Did::Waited => "waited",
         Did::Superseded => "superseded",
         Did::Unverified => "unverified",
+        Did::NoClient => "no_oauth_client",
     }
 }
 
