@@ -55,6 +55,7 @@ async fn connect(program: &Program) -> String {
         auth_type: AuthType::Keybased,
         fresh: Fresh::keys(values, app.now()),
         identifier: None,
+        proved: false,
     };
     let mut tx = app.db.begin().await.unwrap();
     let (connection, new) = connections::activate(&app, &mut tx, &tenant, given).await.unwrap();

@@ -59,6 +59,7 @@ async fn connected(t: &TestApp, account: &str, slug: &str) {
         auth_type: AuthType::Keybased,
         fresh: Fresh::keys(values, t.app.now()),
         identifier: None,
+        proved: true,
     };
     let mut tx = t.app.db.begin().await.unwrap();
     connections::activate(&t.app, &mut tx, tenant, given).await.unwrap();
