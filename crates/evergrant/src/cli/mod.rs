@@ -11,6 +11,7 @@ mod client;
 mod connection;
 mod connection_view;
 mod demo;
+mod doctor;
 mod judge;
 mod key;
 mod key_file;
@@ -43,6 +44,7 @@ Examples:
   evergrant serve                                    start the server, with SQLite in ./evergrant-data
   evergrant key create --env test --name backend     make an API key
   evergrant connection list --status reauth_required who has to reconnect?
+  evergrant doctor                                   is everything as it should be?
 
 Settings come from EVERGRANT_… variables and evergrant.toml; `evergrant serve --help` lists them.";
 
@@ -91,6 +93,9 @@ enum Command {
     Origins(tenant::Of<origins::Command>),
     /// Judge observations: what does this answer of a provider mean?
     Judge(judge::Judge),
+    /// Check settings, data folder, database, master key and backlog
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor,
     /// Print the OpenAPI document
     #[command(after_help = "Example:\n  evergrant openapi > openapi.json")]
     Openapi,
@@ -145,6 +150,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let environment = Environment::of_process();
+    if let Command::Doctor = cli.command {
+        return doctor::run(Config::load(&environment, cli.global.config), out).await;
+    }
     let loaded = Loaded {
         config: Config::load(&environment, cli.global.config)?,
         out,
@@ -194,7 +202,7 @@ impl Desk {
             Command::Connection(of) => connection::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Webhook(of) => webhook::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Origins(of) => origins::run(self, &of.environment(self).await?, of.command).await,
-            Command::Serve | Command::Demo | Command::Judge(_) | Command::Openapi => Ok(()),
+            Command::Serve | Command::Demo | Command::Judge(_) | Command::Doctor | Command::Openapi => Ok(()),
         }
     }
 }

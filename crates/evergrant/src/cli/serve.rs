@@ -16,6 +16,8 @@ use crate::jobs::Jobs;
 
 /// How long requests, refreshes and deliveries that are under way may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long answers may then take to reach their callers.
+const LAST_BYTES: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<()> {
     let config = &loaded.config;
@@ -67,20 +69,22 @@ pub(super) async fn serve(
             .fallback_service(http::router(app.clone()))
             .layer(from_fn(to_the_end))
     };
-    let stopped = stop.clone().cancelled_owned();
-    let serving = axum::serve(listener, service.into_make_service()).with_graceful_shutdown(stopped);
-    let serving = std::future::IntoFuture::into_future(serving);
-    let late = async {
-        stop.cancelled().await;
-        tracing::info!("stopping: what is under way is finished first; a second signal ends the process at once");
-        tokio::time::sleep(PATIENCE).await;
-    };
-    let drained = tokio::select! {
-        ended = serving => ended.map(|()| true)?,
-        () = late => false,
-    };
-    // Requests that are still under way have their own tasks, which are waited for here.
-    if !jobs.stop(if drained { PATIENCE } else { Duration::from_secs(1) }).await {
+    let serving =
+        axum::serve(listener, service.into_make_service()).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let (send, mut ended) = tokio::sync::oneshot::channel();
+    Jobs::watch(async move {
+        let _ = send.send(serving.await);
+    });
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        failed = &mut ended => return Ok(failed??), // without being asked, it ends only when it fails
+    }
+    tracing::info!("stopping: what is under way is finished first; a second signal ends the process at once");
+    // Requests have tasks of their own, so connections need not be waited for: browsers keep some open without a word.
+    let finished = jobs.clone().stop(PATIENCE).await;
+    let _ = tokio::time::timeout(LAST_BYTES, ended).await;
+    if !(finished && jobs.stop(LAST_BYTES).await) {
         tracing::warn!("not everything ended in time; leases lapse, and the next start goes on from there");
     }
     app.db.close().await;
