@@ -1,5 +1,6 @@
 //! `evergrant serve`: the server, from its start to its end in good order.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -58,7 +59,8 @@ pub(super) async fn serve(app: App, listener: TcpListener, stop: CancellationTok
             .layer(from_fn(to_the_end))
     };
     let stopped = stop.clone().cancelled_owned();
-    let serving = axum::serve(listener, service.into_make_service()).with_graceful_shutdown(stopped);
+    let serving = axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(stopped);
     let serving = std::future::IntoFuture::into_future(serving);
     let late = async {
         stop.cancelled().await;
