@@ -1,5 +1,6 @@
 //! `evergrant serve`: the server, from its start to its end in good order.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -69,8 +70,9 @@ pub(super) async fn serve(
             .fallback_service(http::router(app.clone()))
             .layer(from_fn(to_the_end))
     };
-    let serving =
-        axum::serve(listener, service.into_make_service()).with_graceful_shutdown(stop.clone().cancelled_owned());
+    // The limiter counts callers without a credential by their address.
+    let service = service.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
     let (send, mut ended) = tokio::sync::oneshot::channel();
     Jobs::watch(async move {
         let _ = send.send(serving.await);
