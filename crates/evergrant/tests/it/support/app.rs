@@ -14,6 +14,7 @@ use evergrant::vault::Keyring;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
+use url::Url;
 
 use super::TestDatabase;
 
@@ -36,6 +37,7 @@ pub(crate) struct TestApp {
 struct World {
     master: Secret,
     allow: Vec<String>,
+    sandbox: Option<Url>,
 }
 
 impl World {
@@ -44,7 +46,7 @@ impl World {
             db: Db::connect(&database.url, Some(4)).await.unwrap(),
             keyring: Keyring::parse(&self.master).unwrap(),
             data_keys: std::sync::RwLock::default(),
-            catalog: Catalog::load(None, None).unwrap(),
+            catalog: Catalog::load(None, self.sandbox.as_ref()).unwrap(),
             egress: Egress::new(self.allow.clone()),
             clock: Box::new(clock.clone()),
             public_url: "http://127.0.0.1:8080".parse().unwrap(),
@@ -61,10 +63,19 @@ impl TestApp {
 
     /// The same, allowed to call these private `host:port` pairs.
     pub(crate) async fn start_allowing(database: TestDatabase, allow: Vec<String>) -> Self {
-        let clock = ManualClock::at(START);
+        Self::start_beside(database, ManualClock::at(START), (allow, None)).await
+    }
+
+    /// The same with a clock that others look at too, and with a sandbox at this origin.
+    pub(crate) async fn start_beside(
+        database: TestDatabase,
+        clock: ManualClock,
+        (allow, sandbox): (Vec<String>, Option<Url>),
+    ) -> Self {
         let world = World {
             master: Keyring::generate(),
             allow,
+            sandbox,
         };
         let app = world.app(&database, &clock).await;
         app.db.migrate(app.now()).await.unwrap();
@@ -98,6 +109,11 @@ impl TestApp {
             .value
             .expose()
             .to_owned()
+    }
+
+    /// The present instant as the API writes it.
+    pub(crate) fn clock_text(&self) -> String {
+        self.app.now().iso()
     }
 
     async fn find(app: &App, org: &str, environment: Environment) -> EnvironmentRow {
