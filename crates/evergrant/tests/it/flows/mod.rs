@@ -3,3 +3,4 @@
 mod causes;
 mod connect;
 mod delivery;
+mod weather;

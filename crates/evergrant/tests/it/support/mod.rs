@@ -9,6 +9,6 @@ mod story;
 
 pub(crate) use app::{Answer, Call, START, TestApp};
 pub(crate) use database::{TestDatabase, on_both, on_both_with_receiver};
-pub(crate) use provider::{ALICE, BOB, CLIENT, CLIENT_SECRET, Consent, TEAM};
+pub(crate) use provider::{BOB, CLIENT, CLIENT_SECRET, Consent};
 pub(crate) use receiver::Receiver;
-pub(crate) use story::{CRM, CUSTOMER, SMS, Story, run_due, story, story_with, timeline};
+pub(crate) use story::{CRM, CUSTOMER, OWN, SMS, Story, run_due, story, story_with, timeline};

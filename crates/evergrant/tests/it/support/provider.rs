@@ -1,11 +1,13 @@
 //! The built-in sandbox as a third party on a socket of its own. What reaches its token endpoint is counted, and can be held.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use evergrant::clock::ManualClock;
 use evergrant::egress::{self, Egress, Method, Reply};
 use evergrant::sandbox::{Cause, NewClient, Sandbox, Settings, Target, Weather};
@@ -38,7 +40,12 @@ struct Traffic {
     /// Path, and the `grant_type` where there was one.
     seen: Mutex<Vec<String>>,
     gate: Mutex<Option<Arc<Gate>>>,
+    /// What the next refreshes get instead of the sandbox's own answer.
+    answers: Mutex<VecDeque<Scripted>>,
 }
+
+/// Status, headers and body of an answer that the sandbox would never give.
+pub(crate) type Scripted = (u16, Vec<(&'static str, &'static str)>, &'static str);
 
 /// Holds refreshes on their way to the provider.
 struct Gate {
@@ -190,6 +197,11 @@ impl Provider {
         self.traffic.seen.lock().unwrap().len()
     }
 
+    /// Answers the next refresh like this, without looking at it.
+    pub(crate) fn answer_refresh(&self, answer: Scripted) {
+        self.traffic.answers.lock().unwrap().push_back(answer);
+    }
+
     /// Holds refreshes from now on.
     pub(crate) fn hold_refreshes(&self) -> Held {
         let gate = Arc::new(Gate {
@@ -201,6 +213,38 @@ impl Provider {
             gate,
             traffic: self.traffic.clone(),
         }
+    }
+
+    /// A grant that another program of the team's obtained: access and refresh token.
+    pub(crate) async fn foreign_tokens(&self, consent: Consent) -> (String, String) {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        // The pair of RFC 7636, appendix B.
+        query.extend_pairs([
+            ("client_id", CLIENT),
+            ("redirect_uri", CALLBACK),
+            ("response_type", "code"),
+            ("scope", "contacts.read offline_access"),
+            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw_cM"),
+            ("code_challenge_method", "S256"),
+        ]);
+        let authorize = format!("http://{}/oauth/authorize?{}", self.address, query.finish());
+        let callback = self.decide(&authorize, consent).await;
+        let (_, pairs) = callback.split_once('?').unwrap();
+        let code = url::form_urlencoded::parse(pairs.as_bytes()).find(|(name, _)| name == "code");
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs([
+            ("grant_type", "authorization_code"),
+            ("client_id", CLIENT),
+            ("client_secret", CLIENT_SECRET),
+            ("redirect_uri", CALLBACK),
+            ("code", &code.unwrap().1),
+            ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+        ]);
+        let url = format!("http://{}/oauth/token", self.address);
+        let answer = self.browse(Method::POST, &url, Some(form.finish())).await;
+        let body = answer.json().unwrap();
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        (text("access_token"), text("refresh_token"))
     }
 
     /// What a browser gets at the provider; redirects are not followed.
@@ -250,9 +294,19 @@ async fn pass(traffic: &Traffic, request: Request, next: Next) -> Response {
         .map_or(path.to_owned(), |kind| format!("{path} {kind}"));
     traffic.seen.lock().unwrap().push(what);
     let gate = traffic.gate.lock().unwrap().clone();
-    if let Some(gate) = gate.filter(|_| grant_type.as_deref() == Some("refresh_token")) {
-        gate.arrived.add_permits(1);
-        gate.open.acquire().await.unwrap().forget();
+    if grant_type.as_deref() == Some("refresh_token") {
+        if let Some(gate) = gate {
+            gate.arrived.add_permits(1);
+            gate.open.acquire().await.unwrap().forget();
+        }
+        let scripted = traffic.answers.lock().unwrap().pop_front();
+        if let Some((status, headers, body)) = scripted {
+            let mut response = (StatusCode::from_u16(status).unwrap(), body).into_response();
+            for (name, value) in headers {
+                response.headers_mut().insert(name, value.parse().unwrap());
+            }
+            return response;
+        }
     }
     next.run(Request::from_parts(parts, Body::from(body))).await
 }

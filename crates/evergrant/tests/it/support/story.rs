@@ -11,6 +11,7 @@ use evergrant::tenants::Tenant;
 use evergrant::{refresh, webhooks};
 use serde_json::{Value, json};
 
+use super::app::Surroundings;
 use super::provider::{CLIENT, CLIENT_SECRET, Consent, Provider};
 use super::{Answer, Receiver, START, TestApp, TestDatabase};
 
@@ -18,6 +19,18 @@ use super::{Answer, Receiver, START, TestApp, TestDatabase};
 pub(crate) const CRM: &str = "sandbox-oauth";
 /// Its application with keys.
 pub(crate) const SMS: &str = "sandbox-key";
+/// An application of the operator's own.
+pub(crate) const OWN: &str = "own-app";
+const OWN_APP: &str = r#"
+slug = "own-app"
+name = "Own"
+description = "Things"
+[api]
+base_url = "https://api.own.example"
+[keybased]
+input = [{ name = "key", label = "Key" }]
+placement = [{ kind = "bearer", token = "{key}" }]
+"#;
 /// The customer.
 pub(crate) const CUSTOMER: &str = "acct-7";
 
@@ -26,6 +39,7 @@ pub(crate) struct Story {
     pub(crate) t: TestApp,
     pub(crate) provider: Provider,
     pub(crate) receiver: Receiver,
+    _custom: tempfile::TempDir,
 }
 
 /// Runs a story on SQLite and then on PostgreSQL.
@@ -64,9 +78,20 @@ impl Story {
         let clock = ManualClock::at(START);
         let provider = Provider::start(&clock, change).await;
         let receiver = Receiver::start().await;
-        let allow = vec![provider.address.clone(), receiver.address.clone()];
-        let t = TestApp::start_beside(database, clock, (allow, Some(provider.origin()))).await;
-        let story = Self { t, provider, receiver };
+        let custom = tempfile::tempdir().unwrap();
+        std::fs::write(custom.path().join("own-app.toml"), OWN_APP).unwrap();
+        let around = Surroundings {
+            allow: vec![provider.address.clone(), receiver.address.clone()],
+            sandbox: Some(provider.origin()),
+            custom: Some(custom.path().to_owned()),
+        };
+        let t = TestApp::start_in(database, clock, around).await;
+        let story = Self {
+            t,
+            provider,
+            receiver,
+            _custom: custom,
+        };
         story.t.link(CUSTOMER).await;
         story.set_client(CLIENT, CLIENT_SECRET).await;
         let events = ["Connection Created", "Connection Expired", "Connection Deleted"];
