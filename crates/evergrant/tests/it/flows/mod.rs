@@ -3,4 +3,5 @@
 mod causes;
 mod connect;
 mod delivery;
+mod lease;
 mod weather;

@@ -204,7 +204,7 @@ async fn after_a_lost_reply_a_strict_provider_ends_the_grant_and_the_evidence_sa
         s.live(1, HOUR).await;
         assert_eq!(
             s.connection(&id).await["evidence"],
-            json!({ "rule": "generic.refresh.revoked", "words": "refresh token revoked", "status": 400 })
+            json!({ "rule": "generic.refresh.revoked", "words": "invalid_grant", "status": 400 })
         );
     })
     .await;
