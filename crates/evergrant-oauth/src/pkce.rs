@@ -6,7 +6,6 @@
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
@@ -94,7 +93,7 @@ impl From<Secret> for State {
 
 fn random_text() -> Secret {
     let mut bytes = Zeroizing::new([0_u8; 32]);
-    rand::fill(bytes.as_mut_slice()).expect("AWS-LC's RAND_bytes aborts the process rather than fail");
+    getrandom::fill(bytes.as_mut_slice()).expect("the operating system's random generator does not fail");
     Secret::from(URL_SAFE_NO_PAD.encode(bytes.as_slice()))
 }
 

@@ -151,9 +151,10 @@ pub fn random_fraction() -> f64 {
     f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// Fills from the operating system's generator.
+/// Fills from the operating system's generator. The cipher library's own would do as well, but it gathers entropy for some
+/// 70 ms before its first byte.
 pub(crate) fn fill_random(bytes: &mut [u8]) {
-    aws_lc_rs::rand::fill(bytes).expect("the operating system's random generator does not fail");
+    getrandom::fill(bytes).expect("the operating system's random generator does not fail");
 }
 
 #[cfg(test)]

@@ -32,12 +32,14 @@ enum Found {
 }
 
 type Round = Pin<Box<dyn Future<Output = Result<Found, Error>> + Send>>;
+/// What a round works with, and what asks for its end.
+type Given = (App, CancellationToken);
 
 /// One loop.
 #[derive(Clone, Copy)]
 struct Job {
     name: &'static str,
-    round: fn(App) -> Round,
+    round: fn(Given) -> Round,
     /// The rest after a round that found something.
     rest: Duration,
     /// The rest grows to this while nothing is found.
@@ -47,13 +49,15 @@ struct Job {
 const JOBS: [Job; 3] = [
     Job {
         name: "refresh",
-        round: |app| Box::pin(async move { Ok(batch(refresh::run_due(&app).await?, refresh::BATCH.into())) }),
+        round: |(app, stop)| {
+            Box::pin(async move { Ok(batch(refresh::run_due(&app, &stop).await?, refresh::BATCH.into())) })
+        },
         rest: Duration::from_secs(1),
         longest_rest: Duration::from_secs(1),
     },
     Job {
         name: "deliver",
-        round: |app| {
+        round: |(app, _)| {
             Box::pin(async move { Ok(batch(webhooks::deliver::run_due(&app).await?, webhooks::deliver::BATCH)) })
         },
         rest: Duration::from_millis(250),
@@ -61,7 +65,7 @@ const JOBS: [Job; 3] = [
     },
     Job {
         name: "housekeeping",
-        round: |app| Box::pin(async move { housekeeping(&app).await.map(|()| Found::Nothing) }),
+        round: |(app, _)| Box::pin(async move { housekeeping(&app).await.map(|()| Found::Nothing) }),
         rest: Duration::from_hours(1),
         longest_rest: Duration::from_hours(1),
     },
@@ -99,7 +103,8 @@ async fn housekeeping(app: &App) -> Result<(), Error> {
 
 /// Does everything that is due, once: for tests.
 pub async fn run_due(app: &App) -> Result<(), Error> {
-    while refresh::run_due(app).await? >= usize::from(refresh::BATCH) {}
+    let on = CancellationToken::new();
+    while refresh::run_due(app, &on).await? >= usize::from(refresh::BATCH) {}
     while webhooks::deliver::run_due(app).await? > 0 {}
     housekeeping(app).await
 }
@@ -151,7 +156,7 @@ impl Jobs {
         let mut failures = 0;
         while !self.stop.is_cancelled() {
             // A task of its own, so that a panic ends the round and not the loop.
-            let wait = match self.tasks.spawn((job.round)(app.clone())).await {
+            let wait = match self.tasks.spawn((job.round)((app.clone(), self.stop.clone()))).await {
                 Ok(Ok(found)) => {
                     failures = 0;
                     rest = if found == Found::Nothing {

@@ -1,8 +1,11 @@
 //! Named points at which a process may die, so that tests can kill it there.
 //!
 //! Work calls [`Steps::at`] between two effects that a crash could part. In a debug build `EVERGRANT_DEBUG_STOP_AT`
-//! names one of them: the process says so on standard error and stands still until it is killed. Release builds
-//! compile the call to nothing.
+//! names one of them: the process says so on standard error and stands still until it is killed. Tests in the same process
+//! ask which points have been passed, instead of waiting by the clock. Release builds compile the call to nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A point between two effects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +24,13 @@ pub enum Step {
     DeliverySent,
     /// The outcome of a delivery is committed.
     DeliveryCommitted,
+    /// Another worker holds the refresh lease; its outcome is waited for.
+    RefreshWaiting,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::RefreshBeforeSend,
         Self::RefreshSent,
         Self::RefreshReplied,
@@ -33,6 +38,7 @@ impl Step {
         Self::DeliveryBeforeSend,
         Self::DeliverySent,
         Self::DeliveryCommitted,
+        Self::RefreshWaiting,
     ];
 
     /// Its name in `EVERGRANT_DEBUG_STOP_AT`.
@@ -46,6 +52,7 @@ impl Step {
             Self::DeliveryBeforeSend => "delivery.before_send",
             Self::DeliverySent => "delivery.sent",
             Self::DeliveryCommitted => "delivery.committed",
+            Self::RefreshWaiting => "refresh.waiting",
         }
     }
 
@@ -57,20 +64,33 @@ impl Step {
 }
 
 /// Where this process is to stop, if anywhere.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Steps {
     stop_at: Option<Step>,
+    passed: Arc<AtomicU32>,
 }
 
 impl Steps {
     /// Stops at `step`.
     #[must_use]
-    pub const fn stopping_at(step: Option<Step>) -> Self {
-        Self { stop_at: step }
+    pub fn stopping_at(step: Option<Step>) -> Self {
+        Self {
+            stop_at: step,
+            passed: Arc::default(),
+        }
+    }
+
+    /// Whether the point has been passed since the process started; in release builds never.
+    #[must_use]
+    pub fn has_passed(&self, step: Step) -> bool {
+        self.passed.load(Ordering::SeqCst) & (1 << step as u32) != 0
     }
 
     /// Passes the point, or never comes back from it.
-    pub async fn at(self, step: Step) {
+    pub async fn at(&self, step: Step) {
+        if cfg!(debug_assertions) {
+            self.passed.fetch_or(1 << step as u32, Ordering::SeqCst);
+        }
         if cfg!(debug_assertions) && self.stop_at == Some(step) {
             tracing::warn!(step = step.name(), "standing still, as EVERGRANT_DEBUG_STOP_AT asks");
             std::future::pending::<()>().await;

@@ -80,8 +80,29 @@ pub(super) fn require_key(config: &Config) -> anyhow::Result<()> {
 
 /// Connects to the database that the settings name.
 pub(super) async fn connect(config: &Config) -> anyhow::Result<Db> {
+    if config.engine == Engine::Sqlite {
+        make_private_file(config.database_url.expose())
+            .context("the database file cannot be made; see EVERGRANT_DATABASE_URL")?;
+    }
     let db = Db::connect(config.database_url.expose(), config.database_pool).await;
     db.context("the database cannot be opened; see EVERGRANT_DATABASE_URL")
+}
+
+/// An SQLite file that is not there yet is made with mode 0600: what SQLite puts beside it takes the same mode.
+fn make_private_file(url: &str) -> std::io::Result<()> {
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    let path = Path::new(path.split('?').next().unwrap_or_default());
+    if path.as_os_str().is_empty() || path.starts_with(":memory:") || path.exists() {
+        return Ok(());
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn make_data_dir(config: &Config) -> anyhow::Result<()> {

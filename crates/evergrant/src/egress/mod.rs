@@ -10,7 +10,7 @@ mod address;
 use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -148,29 +148,46 @@ impl Unreachable {
 /// The guarded client.
 #[derive(Clone)]
 pub struct Egress {
-    guarded: reqwest::Client,
-    allowed: reqwest::Client,
+    clients: Arc<Clients>,
     allow: Arc<HashSet<String>>,
+}
+
+/// Made when first used: reading the system's certificates takes longer than starting the server.
+#[derive(Default)]
+struct Clients {
+    guarded: OnceLock<reqwest::Client>,
+    allowed: OnceLock<reqwest::Client>,
+}
+
+impl Clients {
+    fn guarded(&self) -> &reqwest::Client {
+        self.guarded
+            .get_or_init(|| built(builder().dns_resolver(Arc::new(PublicOnly))))
+    }
+
+    fn allowed(&self) -> &reqwest::Client {
+        self.allowed.get_or_init(|| built(builder()))
+    }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(Duration::from_secs(30))
+        .user_agent(concat!("evergrant/", env!("CARGO_PKG_VERSION")))
+}
+
+fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
+    builder.build().expect("the TLS library is compiled in")
 }
 
 impl Egress {
     /// `allow` holds exact `host:port` pairs that may be private.
-    #[expect(clippy::missing_panics_doc, reason = "the TLS library is compiled in")]
     pub fn new(allow: impl IntoIterator<Item = String>) -> Self {
-        let base = || {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .no_proxy()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .pool_idle_timeout(Duration::from_secs(30))
-                .user_agent(concat!("evergrant/", env!("CARGO_PKG_VERSION")))
-        };
         Self {
-            guarded: base()
-                .dns_resolver(Arc::new(PublicOnly))
-                .build()
-                .expect("the TLS library is compiled in"),
-            allowed: base().build().expect("the TLS library is compiled in"),
+            clients: Arc::default(),
             allow: Arc::new(allow.into_iter().map(|pair| pair.to_ascii_lowercase()).collect()),
         }
     }
@@ -205,7 +222,7 @@ impl Egress {
             url.port_or_known_default().unwrap_or(0),
         );
         if self.allow.contains(&format!("{host}:{port}").to_ascii_lowercase()) {
-            return Ok(&self.allowed);
+            return Ok(self.clients.allowed());
         }
         // The resolver is not asked for IP literals. The URL parser has already turned 0x7f000001 and 2130706433
         // into 127.0.0.1, so every spelling ends up here.
@@ -215,7 +232,7 @@ impl Egress {
             Host::Ipv6(ip) => is_public(ip.into()),
         };
         if public {
-            Ok(&self.guarded)
+            Ok(self.clients.guarded())
         } else {
             Err(Unreachable::Forbidden)
         }

@@ -72,6 +72,7 @@ async fn as_it_is(app: &App, tenant: &Tenant, id: &ConnectionId, did: Did) -> Re
 
 /// Waits for the outcome of somebody else's renewal.
 async fn wait(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Outcome, Error> {
+    app.steps.at(Step::RefreshWaiting).await;
     let look = async {
         loop {
             let mut conn = app.db.read().await?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::lease;
 use super::outcome::Did;
@@ -21,13 +22,16 @@ const AT_ONCE: usize = 16;
 /// How long something that cannot be tried at all is put off.
 const PUT_OFF: Duration = Duration::from_hours(1);
 
-/// One round: takes what is due, renews or probes it, and says how many there were. A round that is started is finished:
-/// shutdown waits for it.
-pub async fn run_due(app: &App) -> Result<usize, Error> {
+/// One round: takes what is due, renews or probes it, and says how many there were. After `stop` nothing more is begun; what
+/// has been begun is finished.
+pub async fn run_due(app: &App, stop: &CancellationToken) -> Result<usize, Error> {
     let due = connections::store::due_of_all_tenants(&mut *app.db.read().await?, app.now(), i64::from(BATCH)).await?;
     let found = due.len();
     let mut running = JoinSet::new();
     for (tenant, id) in due {
+        if stop.is_cancelled() {
+            break;
+        }
         if running.len() >= AT_ONCE {
             running.join_next().await;
         }

@@ -134,7 +134,7 @@ impl Operation {
         let mut words = text(&operation["summary"]);
         let more = text(&operation["description"]);
         if !more.is_empty() && more != words {
-            words = format!("{words} {more}").trim().to_owned();
+            format!("{words} {more}").trim().clone_into(&mut words);
         }
         let body = &operation["requestBody"]["content"]["application/json"]["schema"];
         Self {

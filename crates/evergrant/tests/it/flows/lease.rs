@@ -9,10 +9,12 @@ use evergrant::reason::{Confidence, Reason, Verdict};
 use evergrant::refresh::{self, Did, LEASE, Lease, Outcome, Why};
 use evergrant::sandbox::Cause;
 use evergrant::secret::Secret;
+use evergrant::steps::Step;
 use evergrant::tenants::Tenant;
 use evergrant::verdict::{Evidence, Judgement};
 use serde_json::Value;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{BOB, CRM, Consent, Story, run_due, story, timeline};
 
@@ -130,7 +132,7 @@ async fn twenty_callers_at_once_over_two_processes_refresh_once() {
         }
         held.arrived().await;
         // The sweep passes by and does not wait.
-        assert_eq!(refresh::run_due(&s.t.app).await.unwrap(), 1);
+        assert_eq!(refresh::run_due(&s.t.app, &CancellationToken::new()).await.unwrap(), 1);
         assert_eq!(s.provider.refreshes(), 1);
         held.release();
         let mut renewed = 0;
@@ -162,7 +164,13 @@ async fn who_comes_while_a_renewal_is_under_way_waits_for_its_outcome() {
         let before = s.find(&id).await.version;
         let key: ConnectionId = id.parse().unwrap();
         let waiting = refresh::renew(&s.t.app, s.tenant(), &key, Why::Forced);
-        let release = async { held.release() };
+        // Let go only once the second caller has met the lease.
+        let release = async {
+            while !s.t.app.steps.has_passed(Step::RefreshWaiting) {
+                tokio::task::yield_now().await;
+            }
+            held.release();
+        };
         let (waited, ()) = tokio::join!(waiting, release);
         let waited = waited.unwrap();
         assert_eq!(waited.did, Did::Waited);
@@ -296,7 +304,10 @@ async fn a_worker_that_dies_with_the_lease_is_followed_by_another() {
         claim(&s, &id).await;
         let restarted = s.t.another_process().await;
         s.pass(LEASE.saturating_sub(Duration::from_millis(1)));
-        assert_eq!(refresh::run_due(&restarted).await.unwrap(), 1);
+        assert_eq!(
+            refresh::run_due(&restarted, &CancellationToken::new()).await.unwrap(),
+            1
+        );
         assert_eq!(s.provider.refreshes(), 0);
         s.pass(Duration::from_millis(1));
         run_due(&restarted).await;

@@ -10,6 +10,7 @@ use evergrant::sandbox::Settings;
 use evergrant::tenants::Tenant;
 use evergrant::{refresh, webhooks};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::app::Surroundings;
 use super::provider::{CLIENT, CLIENT_SECRET, Consent, Provider};
@@ -56,7 +57,7 @@ pub(crate) async fn story_with<F: Future<Output = ()>>(change: impl Fn(&mut Sett
 /// Sweeps and delivers until nothing is due.
 pub(crate) async fn run_due(app: &App) {
     for _ in 0..20 {
-        let swept = refresh::run_due(app).await.unwrap();
+        let swept = refresh::run_due(app, &CancellationToken::new()).await.unwrap();
         let delivered = webhooks::deliver::run_due(app).await.unwrap();
         if swept + delivered == 0 {
             return;
