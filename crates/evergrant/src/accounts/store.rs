@@ -82,6 +82,18 @@ pub async fn touch(
     row.as_ref().map(account).transpose()
 }
 
+const HOLD: &str = "UPDATE linked_accounts SET version = version WHERE tenant = $1 AND id = $2";
+
+/// Takes an account for the rest of the transaction, so that it cannot be deleted meanwhile; says whether it is there.
+pub async fn hold(conn: &mut AnyConnection, tenant: &TenantId, id: &AccountId) -> Result<bool, Error> {
+    let done = sqlx::query(HOLD)
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 const DELETE: &str = "DELETE FROM linked_accounts WHERE tenant = $1 AND id = $2";
 
 /// Removes an account with its fields, default app and session tokens; says whether it was there.

@@ -155,15 +155,18 @@ fn seal_app(sealer: &Sealer, old: Option<DefaultApp>, wanted: &NewDefaultApp, no
     }
 }
 
-/// Deletes an account with its fields, default app and session tokens. Its connections must be gone before.
-pub async fn delete(app: &App, tenant: &Tenant, account: &LinkedAccount, by: &str) -> Result<(), Error> {
-    let mut tx = app.db.begin().await?;
-    if !store::delete(&mut tx, &tenant.id, &account.id).await? {
+/// Deletes an account with its fields, default app and session tokens, within the caller's transaction, which has ended
+/// its connections before.
+pub async fn delete(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    account: &LinkedAccount,
+    (by, now): (&str, Timestamp),
+) -> Result<(), Error> {
+    if !store::delete(tx, &tenant.id, &account.id).await? {
         return Err(unknown(tenant, &account.account_id));
     }
-    let entry = (by, "account.delete", account.id.as_str());
-    tenants::store::audit(&mut tx, &tenant.id, entry, app.now()).await?;
-    tx.commit().await
+    tenants::store::audit(tx, &tenant.id, (by, "account.delete", account.id.as_str()), now).await
 }
 
 /// Sets one credential of the default app; says whether it is new.

@@ -24,7 +24,7 @@ pub mod store;
 pub use begin::{Started, begin, start};
 pub(crate) use complete::shape;
 pub use complete::{Completed, NotCompleted, complete};
-pub use disconnect::{disconnect, disconnect_all};
+pub use disconnect::{delete_account, disconnect};
 pub use keys::save_keys;
 pub use migrate::{Migrated, migrate};
 pub use model::{Inputs, LIFETIME, check_inputs};

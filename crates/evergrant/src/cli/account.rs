@@ -91,8 +91,7 @@ async fn delete(desk: &Desk, tenant: &Tenant, id: &str, yes: bool) -> anyhow::Re
             live.len()
         );
     }
-    let ended = authorize::disconnect_all(app, tenant, &account).await?;
-    accounts::delete(app, tenant, &account, "operator").await?;
+    let ended = authorize::delete_account(app, tenant, &account, "operator").await?;
     let json = json!({ "linked_account_id": id, "deleted": true, "disconnected": ended });
     desk.out.done(
         &json,

@@ -10,6 +10,8 @@ mod application;
 mod client;
 mod connection;
 mod connection_view;
+mod demo;
+mod doctor;
 mod judge;
 mod key;
 mod key_file;
@@ -18,6 +20,7 @@ mod open;
 mod org;
 mod origins;
 mod out;
+mod sandbox;
 mod secret_input;
 mod serve;
 mod tenant;
@@ -41,6 +44,7 @@ Examples:
   evergrant serve                                    start the server, with SQLite in ./evergrant-data
   evergrant key create --env test --name backend     make an API key
   evergrant connection list --status reauth_required who has to reconnect?
+  evergrant doctor                                   is everything as it should be?
 
 Settings come from EVERGRANT_… variables and evergrant.toml; `evergrant serve --help` lists them.";
 
@@ -69,6 +73,9 @@ enum Command {
     /// Start the server
     #[command(after_help = SERVE_EXAMPLES, after_long_help = format!("{SERVE_EXAMPLES}\n\n{}", settings::help()))]
     Serve,
+    /// Start a server, a provider that can be broken, and a page to try it all: nothing to configure
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo,
     /// Organisations
     #[command(subcommand)]
     Org(org::Command),
@@ -86,10 +93,18 @@ enum Command {
     Origins(tenant::Of<origins::Command>),
     /// Judge observations: what does this answer of a provider mean?
     Judge(judge::Judge),
+    /// Check settings, data folder, database, master key and backlog
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor,
     /// Print the OpenAPI document
     #[command(after_help = "Example:\n  evergrant openapi > openapi.json")]
     Openapi,
 }
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  evergrant demo
+  EVERGRANT_LISTEN=127.0.0.1:9000 evergrant demo";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -135,6 +150,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let environment = Environment::of_process();
+    if let Command::Doctor = cli.command {
+        return doctor::run(Config::load(&environment, cli.global.config), out).await;
+    }
     let loaded = Loaded {
         config: Config::load(&environment, cli.global.config)?,
         out,
@@ -149,6 +167,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     );
     match cli.command {
         Command::Serve => serve::run(&loaded).await?,
+        Command::Demo => demo::run(&loaded).await?,
         Command::Judge(judge) => judge.run(&loaded)?,
         other => {
             let desk = loaded.desk().await?;
@@ -183,7 +202,7 @@ impl Desk {
             Command::Connection(of) => connection::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Webhook(of) => webhook::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Origins(of) => origins::run(self, &of.environment(self).await?, of.command).await,
-            Command::Serve | Command::Judge(_) | Command::Openapi => Ok(()),
+            Command::Serve | Command::Demo | Command::Judge(_) | Command::Doctor | Command::Openapi => Ok(()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use url::Url;
 
-use super::key_file;
+use super::{key_file, sandbox};
 use crate::app::{App, Handles};
 use crate::catalog::Catalog;
 use crate::clock::{Clock as _, SystemClock};
@@ -38,12 +38,14 @@ pub(super) async fn open(config: &Config, public_url: Url) -> anyhow::Result<Ope
         .await
         .context("the database's schema cannot be brought up to date")?;
     let keyring = keyring(config, &db, &mut news).await?;
+    // The sandbox is this very server, which is private wherever it is tried out.
+    let own = config.sandbox.then(|| sandbox::authority(&public_url));
     let app = App::new(Handles {
         db,
         keyring,
         data_keys: std::sync::RwLock::default(),
         catalog,
-        egress: Egress::new(config.egress_allow.iter().cloned()),
+        egress: Egress::new(config.egress_allow.iter().cloned().chain(own)),
         clock: Box::new(SystemClock),
         public_url,
         steps: Steps::stopping_at(config.stop_at),
@@ -60,8 +62,8 @@ pub(super) async fn open(config: &Config, public_url: Url) -> anyhow::Result<Ope
 
 /// The applications, built in and the operator's own.
 pub(super) fn catalog(config: &Config, public_url: &Url) -> anyhow::Result<Catalog> {
-    let sandbox = config.sandbox.then_some(public_url);
-    let catalog = Catalog::load(config.catalog_dir.as_deref(), sandbox);
+    let sandbox = config.sandbox.then(|| sandbox::url(public_url));
+    let catalog = Catalog::load(config.catalog_dir.as_deref(), sandbox.as_ref());
     catalog.context("the catalogue cannot be read; mend the file, or see EVERGRANT_CATALOG_DIR")
 }
 

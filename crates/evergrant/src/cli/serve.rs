@@ -1,20 +1,24 @@
 //! `evergrant serve`: the server, from its start to its end in good order.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Loaded, open};
+use super::{Loaded, open, sandbox};
 use crate::app::App;
 use crate::http;
 use crate::jobs::Jobs;
 
 /// How long requests, refreshes and deliveries that are under way may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long answers may then take to reach their callers.
+const LAST_BYTES: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<()> {
     let config = &loaded.config;
@@ -41,11 +45,20 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<()> {
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
-    serve(app, listener, stop).await
+    let besides = if config.sandbox {
+        sandbox::routes(&app, &sandbox::new(&app.public_url))
+    } else {
+        Router::new()
+    };
+    serve(app, listener, (besides, stop)).await
 }
 
-/// Serves until `stop`, then ends in good order.
-pub(super) async fn serve(app: App, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+/// Serves the service, and what stands besides it, until `stop`; then ends in good order.
+pub(super) async fn serve(
+    app: App,
+    listener: TcpListener,
+    (besides, stop): (Router, CancellationToken),
+) -> anyhow::Result<()> {
     let jobs = Jobs::start(&app, stop.clone());
     let service = {
         let jobs = jobs.clone();
@@ -53,24 +66,27 @@ pub(super) async fn serve(app: App, listener: TcpListener, stop: CancellationTok
             let jobs = jobs.clone();
             async move { jobs.finish(next.run(request)).await }
         };
-        axum::Router::new()
+        besides
             .fallback_service(http::router(app.clone()))
             .layer(from_fn(to_the_end))
     };
-    let stopped = stop.clone().cancelled_owned();
-    let serving = axum::serve(listener, service.into_make_service()).with_graceful_shutdown(stopped);
-    let serving = std::future::IntoFuture::into_future(serving);
-    let late = async {
-        stop.cancelled().await;
-        tracing::info!("stopping: what is under way is finished first; a second signal ends the process at once");
-        tokio::time::sleep(PATIENCE).await;
-    };
-    let drained = tokio::select! {
-        ended = serving => ended.map(|()| true)?,
-        () = late => false,
-    };
-    // Requests that are still under way have their own tasks, which are waited for here.
-    if !jobs.stop(if drained { PATIENCE } else { Duration::from_secs(1) }).await {
+    // The limiter counts callers without a credential by their address.
+    let service = service.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let (send, mut ended) = tokio::sync::oneshot::channel();
+    Jobs::watch(async move {
+        let _ = send.send(serving.await);
+    });
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        failed = &mut ended => return Ok(failed??), // without being asked, it ends only when it fails
+    }
+    tracing::info!("stopping: what is under way is finished first; a second signal ends the process at once");
+    // Requests have tasks of their own, so connections need not be waited for: browsers keep some open without a word.
+    let finished = jobs.clone().stop(PATIENCE).await;
+    let _ = tokio::time::timeout(LAST_BYTES, ended).await;
+    if !(finished && jobs.stop(LAST_BYTES).await) {
         tracing::warn!("not everything ended in time; leases lapse, and the next start goes on from there");
     }
     app.db.close().await;
@@ -79,7 +95,7 @@ pub(super) async fn serve(app: App, listener: TcpListener, stop: CancellationTok
 }
 
 /// The first SIGTERM or SIGINT asks for the end, the second one is it.
-fn watch_signals(stop: CancellationToken) -> anyhow::Result<()> {
+pub(super) fn watch_signals(stop: CancellationToken) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

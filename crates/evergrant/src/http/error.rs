@@ -168,6 +168,26 @@ pub(super) fn plain(status: StatusCode, class: &'static str, message: &str) -> R
     body(status, class, SERVER_ERROR, message.to_owned(), None)
 }
 
+/// Asked too often. `Retry-After` is in whole seconds, rounded up (RFC 9110, section 10.2.3).
+pub(super) fn too_many(wait: Duration) -> Response {
+    let class = "TOO_MANY_REQUESTS";
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let message = "Too many requests with this credential; wait as long as `Retry-After` says".to_owned();
+    let mut response = body(StatusCode::TOO_MANY_REQUESTS, class, "RATE_LIMITED", message, None);
+    let headers = response.headers_mut();
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response
+}
+
+/// The longest message, in characters.
+const MAX_MESSAGE: usize = 600;
+
+/// Messages repeat what a caller sent: neither control characters nor an endless text is echoed.
+fn presentable(message: &str) -> String {
+    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    message.chars().take(MAX_MESSAGE).map(plain).collect()
+}
+
 fn body(
     status: StatusCode,
     class: &'static str,
@@ -181,7 +201,7 @@ fn body(
         error_type: class,
         error: code,
         error_code: code,
-        message,
+        message: presentable(&message),
         request_id: request_id(),
         reauth,
     };

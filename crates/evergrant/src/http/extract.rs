@@ -61,7 +61,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let bytes = body(request, state).await?;
-        let parsed = serde_json::from_slice(&bytes).map(Self);
+        // JSON is UTF-8 (RFC 8259, section 8.1), also where serde would skip it.
+        let text = std::str::from_utf8(&bytes).map_err(|_| Error::invalid("the body is not UTF-8"))?;
+        // serde would read a list as a struct, member by member; every body of this API is an object.
+        if !text.trim_start().starts_with('{') {
+            return Err(Error::invalid("the body must be a JSON object").into());
+        }
+        let parsed = serde_json::from_str(text).map(Self);
         Ok(parsed.map_err(|error| not_wanted(&error))?)
     }
 }

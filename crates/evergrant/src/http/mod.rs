@@ -4,10 +4,12 @@
 pub mod api;
 pub mod error;
 pub mod extract;
+mod limit;
 mod middleware;
 mod openapi;
 pub mod portal;
 mod router;
 
+pub use limit::Limits;
 pub use openapi::document;
-pub use router::router;
+pub use router::{router, router_with};

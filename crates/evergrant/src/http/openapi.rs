@@ -1,7 +1,7 @@
 //! The OpenAPI document, generated from the handlers. The committed `openapi.json` is this, and a test keeps it so.
 
-use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
 #[derive(utoipa::OpenApi)]
@@ -33,10 +33,28 @@ impl Modify for Security {
     }
 }
 
+/// Every counted operation may answer 429; said here, once, for all of them.
+fn add_limits(api: &mut OpenApi) {
+    let body = Content::new(Some(Ref::from_schema_name("ErrorBody")));
+    let answer = ResponseBuilder::new()
+        .description("Too many requests with this credential; `Retry-After` says how long to wait")
+        .content("application/json", body)
+        .build();
+    for (path, item) in &mut api.paths.paths {
+        let methods = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in methods.into_iter().flatten().filter(|_| path.starts_with("/api/")) {
+            let answers = &mut operation.responses.responses;
+            answers.insert("429".to_owned(), RefOr::T(answer.clone()));
+        }
+    }
+}
+
 /// The document as the server shows it.
 #[must_use]
 pub fn document() -> OpenApi {
-    super::router::routes().split_for_parts().1
+    let mut api = super::router::described().split_for_parts().1;
+    add_limits(&mut api);
+    api
 }
 
 pub(super) fn base() -> OpenApi {

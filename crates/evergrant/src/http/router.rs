@@ -1,6 +1,7 @@
 //! Every route of the service on one page.
 
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Router, extract::DefaultBodyLimit};
 use tower::Layer as _;
@@ -9,6 +10,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::limit::{self, Limiter, Limits};
 use super::{api, error, middleware, openapi, portal};
 use crate::app::App;
 
@@ -17,16 +19,33 @@ const MAX_BODY: usize = 256 * 1024;
 
 /// The whole service, ready to be served.
 pub fn router(app: App) -> axum::routing::RouterIntoService<axum::body::Body> {
-    let router: Router<()> = routes().split_for_parts().0.with_state(app);
-    finish(router).into_service()
+    router_with(app, Limits::default())
 }
 
-pub(super) fn routes() -> OpenApiRouter<App> {
+/// The same, with limits of the caller's choice.
+pub fn router_with(app: App, limits: Limits) -> axum::routing::RouterIntoService<axum::body::Body> {
+    let counted = (app.clone(), Limiter::new(limits));
+    let counted = api().route_layer(from_fn_with_state(counted, limit::limit));
+    let (router, _) = server().merge(counted).split_for_parts();
+    finish(router.merge(pages()).with_state(app)).into_service()
+}
+
+/// What the OpenAPI document describes.
+pub(super) fn described() -> OpenApiRouter<App> {
+    server().merge(api())
+}
+
+/// The server itself.
+fn server() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base())
-        // the server itself
         .routes(routes!(api::health::healthz))
         .routes(routes!(api::health::readyz))
         .routes(routes!(api::health::openapi_json))
+}
+
+/// What programs call, counted against their limits.
+fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         // applications
         .routes(routes!(api::applications::list_public))
         .routes(routes!(api::applications::get_public))
@@ -77,7 +96,13 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(api::webhooks::edit_group))
         .routes(routes!(api::webhooks::subscribe))
         .routes(routes!(api::webhooks::unsubscribe))
-        // pages
+}
+
+/// What people see.
+fn pages() -> Router<App> {
+    Router::new()
+        .route("/docs", get(api::docs::page))
+        .route("/assets/docs.css", get(api::docs::stylesheet))
         .route("/connect", get(portal::show_list))
         .route("/connect/{segment}", get(portal::open_or_form).post(portal::act))
         .route("/api/v1/{slug}/start/{token}", get(portal::start))

@@ -97,15 +97,26 @@ fn identity_from_probe(application: &Application, credential: &Credential) -> bo
     identity.is_some_and(|identity| identity.from == IdentitySource::Probe)
 }
 
+/// Whether an answer is what the probe is meant to bring. A page where data was asked for proves nothing: a proxy, a
+/// maintenance notice or a login form says 200 to everybody.
 fn met(probe: &Probe, answer: Result<&Reply, Unreachable>) -> bool {
+    let Ok(reply) = answer else { return false };
     if probe.expect.is_empty() {
-        return true;
+        return !is_page(&reply.body);
     }
-    let body = answer.ok().and_then(Reply::json).unwrap_or_default();
+    let body = reply.json().unwrap_or_default();
     probe
         .expect
         .iter()
         .all(|(pointer, wanted)| body.pointer(pointer) == Some(wanted))
+}
+
+fn is_page(body: &[u8]) -> bool {
+    let start = String::from_utf8_lossy(&body[..body.len().min(512)])
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .to_ascii_lowercase();
+    start.starts_with("<!doctype html") || start.starts_with("<html")
 }
 
 /// Proves a credential before it is stored, and returns the answer's JSON. Where the application has no probe there is

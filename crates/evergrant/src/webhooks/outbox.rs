@@ -286,6 +286,15 @@ pub async fn redeliver(
     Ok(done.rows_affected() == 1)
 }
 
+const OVERDUE: &str = "SELECT COUNT(*) FROM deliveries d JOIN webhooks w ON w.tenant = d.tenant AND w.id = d.webhook \
+    WHERE d.next_try_at IS NOT NULL AND d.next_try_at <= $1 AND w.enabled = 1";
+
+/// How many deliveries, over all tenants, have been due since `before` to webhooks that are enabled.
+pub async fn overdue_of_all_tenants(conn: &mut AnyConnection, before: Timestamp) -> Result<i64, Error> {
+    let row = sqlx::query(OVERDUE).bind(before.as_millis()).fetch_one(conn).await?;
+    Ok(row.try_get(0)?)
+}
+
 const PURGE: &str = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE created_at < $1 LIMIT $2)";
 
 /// Removes up to `most` events from before `before`, of all tenants, with their deliveries; says how many.

@@ -122,15 +122,22 @@ pub async fn remove(
 }
 
 /// Where browsers may be sent back to, and who may frame hosted pages (contract section 19, row 11).
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(expecting = "a JSON object")]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Origins {
     /// Origins of `redirect_url`, such as `https://app.example.com`.
-    #[serde(default)]
     return_origins: Vec<String>,
     /// Origins that may show hosted pages in a frame.
-    #[serde(default)]
     frame_origins: Vec<String>,
+}
+
+/// Lists that replace the environment's; one that is not sent stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(expecting = "a JSON object")]
+pub struct OriginsBody {
+    /// Origins of `redirect_url`, such as `https://app.example.com`.
+    return_origins: Option<Vec<String>>,
+    /// Origins that may show hosted pages in a frame.
+    frame_origins: Option<Vec<String>>,
 }
 
 /// The environment's origins.
@@ -145,16 +152,18 @@ pub async fn origins(State(app): State<App>, admin: Admin) -> Result<Json<Origin
 }
 
 /// Replaces the environment's origins.
-#[utoipa::path(put, path = "/api/v2/public/environment/origins", tag = "oauth clients", request_body = Origins,
+#[utoipa::path(put, path = "/api/v2/public/environment/origins", tag = "oauth clients", request_body = OriginsBody,
     security(("api_key" = [])),
     responses((status = 200, body = Origins), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 403, body = ErrorBody)))]
 pub async fn set_origins(
     State(app): State<App>,
     admin: Admin,
-    JsonBody(body): JsonBody<Origins>,
+    JsonBody(body): JsonBody<OriginsBody>,
 ) -> Result<Json<Origins>, ApiError> {
-    let (returns, frames) = (checked(&body.return_origins)?, checked(&body.frame_origins)?);
+    let found = store::get_environment(&mut *app.db.read().await?, &admin.tenant.id).await?;
+    let returns = checked(&body.return_origins.unwrap_or(found.return_origins))?;
+    let frames = checked(&body.frame_origins.unwrap_or(found.frame_origins))?;
     tenants::set_origins(&app, &admin.tenant, (&returns, &frames), admin.key.id.as_str()).await?;
     Ok(Json(Origins {
         return_origins: returns,

@@ -172,8 +172,7 @@ pub struct Deleted {
         (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub async fn delete(State(app): State<App>, admin: Admin, Segment(id): Segment) -> Result<Json<Deleted>, ApiError> {
     let account = accounts::find(&app, &admin.tenant, &id).await?;
-    authorize::disconnect_all(&app, &admin.tenant, &account).await?;
-    accounts::delete(&app, &admin.tenant, &account, admin.key.id.as_str()).await?;
+    authorize::delete_account(&app, &admin.tenant, &account, admin.key.id.as_str()).await?;
     Ok(Json(Deleted {
         message: "User deleted successfully",
     }))

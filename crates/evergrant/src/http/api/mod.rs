@@ -7,6 +7,7 @@ pub mod connect_url;
 pub mod connecting;
 pub mod connections;
 pub mod default_app;
+pub mod docs;
 pub mod health;
 pub mod linked_account_view;
 pub mod linked_accounts;

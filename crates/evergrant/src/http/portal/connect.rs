@@ -2,7 +2,7 @@
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
@@ -59,7 +59,7 @@ pub async fn act(
     if posted.values.get("action").map(String::as_str) == Some("disconnect") {
         let on = &visitor.account;
         authorize::disconnect(&app, &on.tenant, &on.account, (&slug, None)).await?;
-        return Ok(back_to_list(visitor));
+        return Ok(back_to_list(visitor, ("disconnected", &application.slug)));
     }
     let asked = posted.values.get("auth_type").and_then(|word| AuthType::parse(word));
     let auth_type = asked
@@ -89,7 +89,7 @@ async fn connect(
     match auth_type {
         AuthType::Keybased => {
             authorize::save_keys(app, &on.tenant, &on.account, (application, inputs)).await?;
-            Ok(back_to_list(&posted.visitor))
+            Ok(back_to_list(&posted.visitor, ("connected", &application.slug)))
         }
         AuthType::OAuth2 => {
             let url = authorize::begin(app, &on.tenant, &on.account, (application, inputs)).await?;
@@ -99,8 +99,9 @@ async fn connect(
     }
 }
 
-fn back_to_list(visitor: &Visitor) -> Response {
-    let headers = [(header::LOCATION, HeaderValue::from_static("/connect"))];
+/// Back to the list, which says what was done; a reload repeats nothing. A slug is safe in a query as it is.
+fn back_to_list(visitor: &Visitor, (done, slug): (&str, &str)) -> Response {
+    let headers = [(header::LOCATION, format!("/connect?{done}={slug}"))];
     with_headers(
         (StatusCode::SEE_OTHER, headers, "").into_response(),
         &visitor.environment.frame_origins,

@@ -1,9 +1,11 @@
 //! The list of applications, each with its state and what can be done about it.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde::Deserialize;
 
 use super::page::{Frame, PageError, send};
 use super::session::Visitor;
@@ -167,14 +169,38 @@ pub const fn plain_reason(reason: Reason) -> &'static str {
     }
 }
 
+/// What a form has just done, for the notice above the list.
+#[derive(Debug, Default, Deserialize)]
+pub struct ListQuery {
+    connected: Option<String>,
+    disconnected: Option<String>,
+}
+
+impl ListQuery {
+    /// The notice, where the list bears it out: an address can claim anything.
+    fn notice(&self, cards: &[AppCard]) -> Option<String> {
+        let card = |slug: &Option<String>| cards.iter().find(|card| Some(&card.slug) == slug.as_ref());
+        let connected = card(&self.connected).filter(|card| card.state == CardState::Connected);
+        let disconnected = card(&self.disconnected).filter(|card| card.state == CardState::NotConnected);
+        connected
+            .map(|card| format!("{} is connected.", card.name))
+            .or_else(|| disconnected.map(|card| format!("{} is disconnected.", card.name)))
+    }
+}
+
 /// `GET /connect`: the visitor's applications.
-pub async fn show_list(State(app): State<App>, visitor: Visitor) -> Result<Response, PageError> {
+pub async fn show_list(
+    State(app): State<App>,
+    visitor: Visitor,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, PageError> {
+    let Query(query) = query.unwrap_or_default();
     let mut cards = cards(&app, &visitor).await?;
     AppCard::sort(&mut cards);
     let page = ListPage {
         frame: visitor.frame,
         csrf: visitor.csrf,
-        notice: None,
+        notice: query.notice(&cards),
         cards,
     };
     Ok(send(StatusCode::OK, &page, &visitor.environment.frame_origins))

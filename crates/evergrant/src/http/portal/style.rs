@@ -2,12 +2,13 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
 use crate::http::error::plain;
+use crate::http::extract::Segment;
 use crate::ids::sha256_hex;
 
 const CSS: &str = include_str!("../../../templates/style.css");
@@ -20,7 +21,7 @@ pub(super) fn path() -> &'static str {
 }
 
 /// `GET /assets/{file}`: the style sheet, for good: another text has another name.
-pub async fn stylesheet(Path(file): Path<String>) -> Response {
+pub async fn stylesheet(Segment(file): Segment) -> Response {
     if PATH.strip_prefix("/assets/") != Some(file.as_str()) {
         return plain(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this path");
     }
@@ -45,7 +46,7 @@ pub async fn script() -> Response {
 }
 
 /// `GET /icons/{slug}.svg`: a tile with the application's first letter.
-pub async fn icon(State(app): State<App>, Path(file): Path<String>) -> Response {
+pub async fn icon(State(app): State<App>, Segment(file): Segment) -> Response {
     let application = file.strip_suffix(".svg").and_then(|slug| app.catalog.get(slug));
     let Some(application) = application else {
         return plain(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this path");

@@ -2,7 +2,9 @@
 
 mod config_stub;
 mod connect_url;
+mod connected;
 mod default_app;
+mod hostile;
 mod linked_account;
 mod org;
 mod session_token;

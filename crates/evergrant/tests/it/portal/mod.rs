@@ -1,4 +1,5 @@
 //! The hosted pages from outside.
 
+mod connect;
 mod pages;
 mod session;

@@ -1,0 +1,184 @@
+//! How often one caller may ask (contract, section 16, row 36).
+//!
+//! Counted in this process, for each credential that is presented; for each address where none is. Not a defence against
+//! floods, which belong in front of this server: it keeps one caller's loop from taking the place of the others. Pages,
+//! health and the document are not counted, so that neither a customer's consent nor a probe is ever turned away.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::HeaderMap;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::error::too_many;
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::ids::sha256_hex;
+
+/// How many callers are remembered. Past that the idle ones are forgotten, and if that is not enough all are: memory is
+/// bounded, and a forgotten caller merely starts afresh.
+const MAX_CALLERS: usize = 20_000;
+
+/// How much one caller may ask. The default is far above what SDKs do: a tab polls once in three seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// One request in this time, in the long run.
+    pub every: Duration,
+    /// So many at once.
+    pub burst: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            every: Duration::from_millis(20),
+            burst: 100,
+        }
+    }
+}
+
+/// Who has asked how much. Cloning shares it.
+#[derive(Clone, Debug)]
+pub(super) struct Limiter {
+    limits: Limits,
+    /// For each caller, when its bucket would be full again.
+    full_at: Arc<Mutex<HashMap<String, Timestamp>>>,
+}
+
+impl Limiter {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            full_at: Arc::default(),
+        }
+    }
+
+    /// Counts a request; if it is one too many, says how long to wait.
+    ///
+    /// The bucket is kept as the instant at which it will be full (the "generic cell rate algorithm" of ITU-T I.371):
+    /// one number, and nothing to refill.
+    fn take(&self, caller: String, now: Timestamp) -> Result<(), Duration> {
+        let whole = self.limits.every * self.limits.burst;
+        let mut callers = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if callers.len() >= MAX_CALLERS && !callers.contains_key(&caller) {
+            callers.retain(|_, full_at| *full_at > now);
+            if callers.len() >= MAX_CALLERS {
+                callers.clear();
+            }
+        }
+        let full_at = callers.entry(caller).or_insert(now);
+        // A clock that was set back must not lock anybody out for long.
+        let from = (*full_at).clamp(now, now.after(whole));
+        let next = from.after(self.limits.every);
+        let excess = next.since(now.after(whole));
+        if excess.is_zero() {
+            *full_at = next;
+            Ok(())
+        } else {
+            *full_at = from;
+            Err(excess)
+        }
+    }
+}
+
+/// Whose request this is: the credential, as a digest, or the address. A request of which neither is known is nobody's.
+fn caller(headers: &HeaderMap, from: Option<&ConnectInfo<SocketAddr>>) -> Option<String> {
+    let credential = ["x-api-key", "authorization"]
+        .iter()
+        .find_map(|name| headers.get(*name));
+    credential
+        .map(|value| sha256_hex(value.as_bytes()))
+        .or_else(|| from.map(|ConnectInfo(address)| address.ip().to_string()))
+}
+
+/// Turns away what is too much, before anything is looked up.
+pub(super) async fn limit(State((app, limiter)): State<(App, Limiter)>, request: Request, next: Next) -> Response {
+    let caller = caller(request.headers(), request.extensions().get());
+    let taken = caller.map_or(Ok(()), |caller| limiter.take(caller, app.now()));
+    match taken {
+        Ok(()) => next.run(request).await,
+        Err(wait) => too_many(wait),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn three_then_one_a_second() -> Limiter {
+        Limiter::new(Limits {
+            every: Duration::from_secs(1),
+            burst: 3,
+        })
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        NOW.after(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn a_burst_passes_and_the_next_one_is_told_how_long_to_wait() {
+        let limiter = three_then_one_a_second();
+        let take = |millis| limiter.take("a".to_owned(), at(millis));
+        for _ in 0..3 {
+            assert_eq!(take(0), Ok(()));
+        }
+        assert_eq!(take(0), Err(Duration::from_secs(1)));
+        assert_eq!(take(999), Err(Duration::from_millis(1)));
+        assert_eq!(take(1000), Ok(()));
+        assert_eq!(take(1000), Err(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn what_was_turned_away_is_not_counted() {
+        let limiter = three_then_one_a_second();
+        let passed = (0..100).filter(|_| limiter.take("a".to_owned(), NOW).is_ok()).count();
+        assert_eq!(passed, 3);
+        assert_eq!(limiter.take("a".to_owned(), at(1000)), Ok(()));
+    }
+
+    #[test]
+    fn the_normal_rate_is_never_turned_away_and_callers_do_not_meet() {
+        let limiter = three_then_one_a_second();
+        for second in 0..1000 {
+            assert_eq!(limiter.take("a".to_owned(), at(second * 1000)), Ok(()));
+            assert_eq!(limiter.take("b".to_owned(), at(second * 1000)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_clock_set_back_locks_nobody_out() {
+        let limiter = three_then_one_a_second();
+        assert_eq!(limiter.take("a".to_owned(), at(3_600_000)), Ok(()));
+        assert_eq!(limiter.take("a".to_owned(), NOW), Err(Duration::from_secs(1)));
+        assert_eq!(limiter.take("a".to_owned(), at(1000)), Ok(()));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let limiter = three_then_one_a_second();
+        for number in 0..MAX_CALLERS + 10 {
+            assert_eq!(limiter.take(number.to_string(), NOW), Ok(()));
+        }
+        assert!(limiter.full_at.lock().unwrap().len() <= MAX_CALLERS);
+    }
+
+    #[test]
+    fn a_caller_is_its_credential_or_else_its_address() {
+        let mut headers = HeaderMap::new();
+        let from = ConnectInfo("10.1.2.3:4567".parse().unwrap());
+        assert_eq!(caller(&headers, None), None);
+        assert_eq!(caller(&headers, Some(&from)).as_deref(), Some("10.1.2.3"));
+        headers.insert("authorization", "Bearer s3cret".parse().unwrap());
+        let by_session = caller(&headers, Some(&from)).unwrap();
+        assert!(by_session.len() == 64 && !by_session.contains("s3cret"));
+        headers.insert("x-api-key", "tk_1".parse().unwrap());
+        assert_ne!(caller(&headers, Some(&from)).unwrap(), by_session);
+    }
+}

@@ -1,0 +1,8 @@
+//! The built binary, as an operator and a supervisor meet it.
+
+mod commands;
+mod connections;
+mod program;
+mod start;
+
+use program::{Program, Server, on_both};
