@@ -81,11 +81,8 @@ async fn wait(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Outcome, 
             if held.is_none_or(|until| until <= app.now()) {
                 let outcome = as_it_is(app, tenant, id, Did::Waited).await?;
                 // A lease that cannot be had though nobody holds it: the connection has ended.
-                return if matches!(outcome.connection.status, ConnectionStatus::Disconnected { .. }) {
-                    Err(Error::NotFound("Connection"))
-                } else {
-                    Ok(outcome)
-                };
+                let ended = matches!(outcome.connection.status, ConnectionStatus::Disconnected { .. });
+                return (!ended).then_some(outcome).ok_or(Error::NotFound("Connection"));
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
