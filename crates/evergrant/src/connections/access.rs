@@ -62,6 +62,14 @@ impl<'a> Access<'a> {
         Ok(access)
     }
 
+    /// Whether HTTP can carry the headers (RFC 9110, 5.5): visible ASCII, spaces and tabs. What a customer types in may
+    /// hold anything.
+    #[must_use]
+    pub fn fits_into_headers(&self) -> bool {
+        let fits = |byte: u8| byte == b'\t' || (b' '..=b'~').contains(&byte);
+        self.headers.iter().all(|(_, value)| value.expose().bytes().all(fits))
+    }
+
     /// The address of a path below the base, or of an absolute address, as the catalogue writes it, with the parameters
     /// that carry the credential.
     pub fn url(&self, template: &str) -> Result<Url, Error> {

@@ -126,6 +126,11 @@ pub async fn prove(
     application: &Application,
     credential: &Credential,
 ) -> Result<Option<serde_json::Value>, Error> {
+    if Access::of(application, credential).is_ok_and(|access| !access.fits_into_headers()) {
+        return Err(Error::invalid(
+            "a value holds characters that no HTTP header can carry, so it cannot be a key",
+        ));
+    }
     let Some(request) = request(application, credential)? else {
         return Ok(None);
     };

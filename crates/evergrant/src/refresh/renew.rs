@@ -12,7 +12,8 @@ use crate::authorize::{Inputs, shape};
 use crate::catalog::Application;
 use crate::clients::{self, OAuthClient, Purpose};
 use crate::connections::{
-    self, Connection, Credential, Fresh, Guard, Observed, Recorded, Tokens, circumstances, observation,
+    self, Connection, ConnectionStatus, Credential, Fresh, Guard, Observed, Recorded, Tokens, circumstances,
+    observation,
 };
 use crate::egress::{Reply, Unreachable};
 use crate::error::Error;
@@ -79,7 +80,10 @@ async fn wait(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Outcome, 
             let held = lease::held_until(&mut conn, &tenant.id, id).await?;
             drop(conn);
             if held.is_none_or(|until| until <= app.now()) {
-                return as_it_is(app, tenant, id, Did::Waited).await;
+                let outcome = as_it_is(app, tenant, id, Did::Waited).await?;
+                // A lease that cannot be had though nobody holds it: the connection has ended.
+                let ended = matches!(outcome.connection.status, ConnectionStatus::Disconnected { .. });
+                return (!ended).then_some(outcome).ok_or(Error::NotFound("Connection"));
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }

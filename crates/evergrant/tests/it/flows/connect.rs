@@ -42,7 +42,7 @@ async fn a_first_connect_turns_the_application_connected_and_tells_the_team_once
         s.assert_never_connected(CRM).await;
         assert!(s.events().await.is_empty());
 
-        s.pass(MINUTE - MILLI);
+        s.pass(MINUTE.saturating_sub(MILLI));
         let page = s.visit(&callback, Some(&opened.cookie)).await;
         assert_eq!(page.status, StatusCode::OK);
         assert!(page.text.contains("Sandbox CRM is connected"), "{}", page.text);
@@ -225,13 +225,13 @@ async fn a_callback_is_good_for_ten_minutes_and_not_a_millisecond_longer() {
     story(async |s| {
         // The provider's code lives for a minute: the customer hesitates on the provider's page instead.
         let opened = s.open(&s.integrate().await, None).await;
-        s.pass(LIFETIME - MILLI);
+        s.pass(LIFETIME.saturating_sub(MILLI));
         let callback = s.provider.decide(&opened.authorize, Consent::YES).await;
         assert_eq!(s.visit(&callback, Some(&opened.cookie)).await.status, StatusCode::OK);
 
         let before = s.connection(&s.id_of(CRM).await).await;
         let opened = s.open(&s.integrate().await, None).await;
-        s.pass(LIFETIME - MILLI);
+        s.pass(LIFETIME.saturating_sub(MILLI));
         let callback = s.provider.decide(&opened.authorize, Consent::YES).await;
         s.pass(MILLI);
         assert_refused(&s, &callback, Some(&opened.cookie)).await;
@@ -245,7 +245,7 @@ async fn a_start_link_works_once_and_for_ten_minutes() {
     story(async |s| {
         let path = s.integrate().await;
         assert_refused(&s, &path.replace(CRM, "slack"), None).await;
-        s.pass(LIFETIME - MILLI);
+        s.pass(LIFETIME.saturating_sub(MILLI));
         let opened = s.open(&path, None).await;
         assert_refused(&s, &path, Some(&opened.cookie)).await;
         assert_refused(&s, &path, None).await;

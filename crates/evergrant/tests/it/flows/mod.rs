@@ -3,5 +3,8 @@
 mod causes;
 mod connect;
 mod delivery;
+mod disconnect;
 mod lease;
+mod migrate;
+mod save;
 mod weather;

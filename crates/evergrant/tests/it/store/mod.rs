@@ -1,6 +1,10 @@
 //! Every store function, on both engines.
 
 mod accounts;
+mod authorize;
+mod clients;
+mod connections;
+mod lease;
 mod sessions;
 mod tenants;
 mod webhooks;

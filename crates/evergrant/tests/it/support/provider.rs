@@ -224,7 +224,7 @@ impl Provider {
             ("redirect_uri", CALLBACK),
             ("response_type", "code"),
             ("scope", "contacts.read offline_access"),
-            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw_cM"),
+            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
             ("code_challenge_method", "S256"),
         ]);
         let authorize = format!("http://{}/oauth/authorize?{}", self.address, query.finish());
