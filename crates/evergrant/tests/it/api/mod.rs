@@ -4,6 +4,7 @@ mod config_stub;
 mod connect_url;
 mod connected;
 mod default_app;
+mod document;
 mod hostile;
 mod linked_account;
 mod org;
