@@ -17,6 +17,7 @@ mod fresh;
 pub mod model;
 mod observe;
 mod record;
+mod row;
 mod schedule;
 pub mod store;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use fresh::Fresh;
 pub use model::{Connection, ConnectionStatus, Flag, KEPT_AFTER_DISCONNECT, Schedule, Trouble};
 pub use observe::{circumstances, observation};
 pub use record::{Given, Observed, Recorded, activate, flag_all_deleted, record, tell};
+pub(crate) use row::{columns, connection};
 pub use schedule::{ahead, retry_after_failures};
 pub use store::{Guard, TimelineEntry};
 pub use transition::{Change, transition};

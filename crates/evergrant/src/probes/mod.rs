@@ -8,7 +8,7 @@ mod check;
 pub use check::check;
 
 use crate::app::App;
-use crate::catalog::{Application, Probe};
+use crate::catalog::{Application, IdentitySource, Probe};
 use crate::connections::{Access, Credential, observation};
 use crate::egress::{Method, Reply, Request, Unreachable};
 use crate::error::Error;
@@ -68,7 +68,8 @@ pub(crate) fn judged(
         &observation(auth, Phase::Probe, answer, circumstances),
         &application.rules,
     );
-    let as_expected = probe(application, credential).is_none_or(|probe| met(probe, answer));
+    let as_expected = probe(application, credential).is_none_or(|probe| met(probe, answer))
+        && (!identity_from_probe(application, credential) || answer.is_ok_and(|reply| reply.json().is_some()));
     if judgement.verdict == Verdict::Ok && !as_expected {
         return Judgement {
             verdict: Verdict::Transient,
@@ -83,15 +84,39 @@ pub(crate) fn judged(
     judgement
 }
 
+/// Whether the application's file reads the external account out of the probe's answer. Such an answer is JSON: anything
+/// else under a 2xx status is a captive portal's page, or a maintenance page, and proves nothing about the credential.
+fn identity_from_probe(application: &Application, credential: &Credential) -> bool {
+    let identity = match credential {
+        Credential::OAuth2(_) => application.oauth2.as_ref().and_then(|scheme| scheme.identity.as_ref()),
+        Credential::Keys(_) => application
+            .keybased
+            .as_ref()
+            .and_then(|scheme| scheme.identity.as_ref()),
+    };
+    identity.is_some_and(|identity| identity.from == IdentitySource::Probe)
+}
+
+/// Whether an answer is what the probe is meant to bring. A page where data was asked for proves nothing: a proxy, a
+/// maintenance notice or a login form says 200 to everybody.
 fn met(probe: &Probe, answer: Result<&Reply, Unreachable>) -> bool {
+    let Ok(reply) = answer else { return false };
     if probe.expect.is_empty() {
-        return true;
+        return !is_page(&reply.body);
     }
-    let body = answer.ok().and_then(Reply::json).unwrap_or_default();
+    let body = reply.json().unwrap_or_default();
     probe
         .expect
         .iter()
         .all(|(pointer, wanted)| body.pointer(pointer) == Some(wanted))
+}
+
+fn is_page(body: &[u8]) -> bool {
+    let start = String::from_utf8_lossy(&body[..body.len().min(512)])
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .to_ascii_lowercase();
+    start.starts_with("<!doctype html") || start.starts_with("<html")
 }
 
 /// Proves a credential before it is stored, and returns the answer's JSON. Where the application has no probe there is

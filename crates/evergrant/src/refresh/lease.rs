@@ -5,8 +5,7 @@ use std::time::Duration;
 use sqlx::{AnyConnection, Row as _};
 
 use crate::clock::Timestamp;
-use crate::connections::Connection;
-use crate::connections::store::{columns, connection};
+use crate::connections::{Connection, columns, connection};
 use crate::error::Error;
 use crate::ids::{ConnectionId, TenantId};
 

@@ -14,6 +14,7 @@
 //! Reading order: [`plan`] decides, `lease` claims, [`renew`] acts, [`sweep`] does so for all that is due.
 
 mod lease;
+mod outcome;
 mod plan;
 mod renew;
 mod sweep;
@@ -21,6 +22,7 @@ mod sweep;
 mod tests;
 
 pub use lease::{LEASE, Lease, claim, held_until, postpone, release};
+pub use outcome::{Did, Outcome};
 pub use plan::{Plan, Why, plan};
-pub use renew::{Did, Outcome, exchange_once, renew};
+pub use renew::{exchange_once, renew};
 pub use sweep::{BATCH, run_due};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use evergrant_oauth::{TokenSet, reply};
 
 use super::lease::{self, Lease};
+use super::outcome::{Did, Outcome};
 use super::plan::{Plan, Why, plan};
 use crate::app::App;
 use crate::authorize::{Inputs, shape};
@@ -29,37 +30,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often a rotated token is tried to be stored when the database fails: about six seconds in all.
 const STORE_TRIES: u32 = 7;
 
-/// What was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Did {
-    /// A new access token is stored.
-    Renewed,
-    /// The credential will do as it is.
-    NotNeeded,
-    /// The provider was asked, and answered one way or the other.
-    Asked,
-    /// The refresh failed: the connection says how.
-    Failed,
-    /// Another worker was at it, and has finished.
-    Waited,
-    /// The credential was replaced while we were at it: the newer one stands.
-    Superseded,
-    /// The application has no call that would prove anything.
-    Unverified,
-    /// The team has set no OAuth client, so nothing can be refreshed.
-    NoClient,
-}
-
-/// What was done, and how the connection stands now.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What was done.
-    pub did: Did,
-    /// The connection after it.
-    pub connection: Connection,
-}
-
-/// Renews a connection if `why` demands it: alone, over all nodes.
+/// Renews a connection if `why` demands it: alone, over all nodes. Where it fails after sending, the intent stays as the
+/// record of a lost reply, and the lease lapses.
 pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> Result<Outcome, Error> {
     let mut tx = app.db.begin().await?;
     let claimed = lease::claim(&mut tx, &tenant.id, id, app.now()).await?;
@@ -71,24 +43,18 @@ pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> R
             wait(app, tenant, id).await
         };
     };
-    let decided = plan(&lease.connection, why, app.now());
-    let done = match decided {
+    match plan(&lease.connection, why, app.now()) {
         Plan::Renew => attempt(app, tenant, &lease).await,
         Plan::Ask => ask(app, tenant, &lease).await,
         Plan::Reauthorize => settle(app, tenant, &lease, ended(&lease.connection, app)).await,
         Plan::UseAsIs => {
             give_back(app, &lease).await?;
-            return Ok(Outcome {
+            Ok(Outcome {
                 did: Did::NotNeeded,
                 connection: lease.connection,
-            });
+            })
         }
-    };
-    if done.is_err() {
-        // Whatever failed, failed before anything was sent, or the intent stays as the record of a lost reply.
-        tracing::debug!(connection = %id, "the lease is left to lapse");
     }
-    done
 }
 
 async fn give_back(app: &App, lease: &Lease) -> Result<(), Error> {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::lease;
+use super::outcome::Did;
 use super::plan::Why;
-use super::renew::{Did, renew};
+use super::renew::renew;
 use crate::app::App;
 use crate::connections;
 use crate::error::Error;

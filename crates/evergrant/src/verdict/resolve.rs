@@ -119,6 +119,13 @@ pub(super) fn judgement(seen: &Observation, finding: Finding) -> Judgement {
             (verdict, reason, stated && !finding.words.is_empty())
         }
     };
+    let mut words = redact(&finding.words);
+    let known = &seen.circumstances;
+    if verdict == Verdict::Reauth && seen.phase == Phase::Refresh && known.reply_lost == Some(true) {
+        // The provider may have rotated without us and taken our second use for theft (RFC 9700, 4.14.2).
+        let gap = if words.is_empty() { "" } else { "; " };
+        words = format!("{words}{gap}{REPLY_LOST}");
+    }
     Judgement {
         verdict,
         reason,
@@ -129,11 +136,14 @@ pub(super) fn judgement(seen: &Observation, finding: Finding) -> Judgement {
         },
         evidence: Evidence {
             rule: finding.rule,
-            words: redact(&finding.words),
+            words,
             status: seen.status,
         },
     }
 }
+
+/// What is known besides the answer when a grant dies after a reply of ours was lost.
+const REPLY_LOST: &str = "the reply to our last refresh was lost";
 
 type Resolved = (Verdict, Option<Reason>, bool);
 

@@ -14,7 +14,7 @@ use crate::http::error::{ApiError, ErrorBody};
 use crate::http::extract::{Admin, Segment};
 use crate::ids::ConnectionId;
 use crate::probes;
-use crate::refresh::{self, Did, Why};
+use crate::refresh::{self, Why};
 use crate::tenants::Tenant;
 use crate::verdict::Evidence;
 
@@ -161,21 +161,6 @@ pub struct OutcomeView {
     connection: ConnectionView,
 }
 
-/// The stable spelling of what was done.
-#[must_use]
-pub const fn outcome_word(did: Did) -> &'static str {
-    match did {
-        Did::Renewed => "renewed",
-        Did::NotNeeded => "not_needed",
-        Did::Asked => "asked",
-        Did::Failed => "failed",
-        Did::Waited => "waited",
-        Did::Superseded => "superseded",
-        Did::Unverified => "unverified",
-        Did::NoClient => "no_oauth_client",
-    }
-}
-
 fn id_of(text: &str) -> Result<ConnectionId, Error> {
     text.parse().map_err(|_| Error::NotFound("Connection"))
 }
@@ -199,7 +184,7 @@ pub async fn check(State(app): State<App>, admin: Admin, Segment(id): Segment) -
     let done = probes::check(&app, &admin.tenant, &id_of(&id)?).await?;
     let connection = ConnectionView::of(&app, &admin.tenant, done.connection).await?;
     Ok(Json(OutcomeView {
-        outcome: outcome_word(done.did),
+        outcome: done.did.as_str(),
         connection,
     }))
 }
@@ -219,7 +204,7 @@ pub async fn refresh(
     let done = refresh::renew(&app, &admin.tenant, &id, Why::Forced).await?;
     let connection = ConnectionView::of(&app, &admin.tenant, done.connection).await?;
     Ok(Json(OutcomeView {
-        outcome: outcome_word(done.did),
+        outcome: done.did.as_str(),
         connection,
     }))
 }

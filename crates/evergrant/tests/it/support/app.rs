@@ -1,5 +1,7 @@
 //! The whole service in memory.
 
+use std::path::PathBuf;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use evergrant::app::{App, Handles};
@@ -14,6 +16,7 @@ use evergrant::vault::Keyring;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
+use url::Url;
 
 use super::TestDatabase;
 
@@ -35,7 +38,18 @@ pub(crate) struct TestApp {
 /// What all processes of a test have in common.
 struct World {
     master: Secret,
-    allow: Vec<String>,
+    around: Surroundings,
+}
+
+/// What is around the service.
+#[derive(Default)]
+pub(crate) struct Surroundings {
+    /// Private `host:port` pairs that may be called.
+    pub(crate) allow: Vec<String>,
+    /// The sandbox's origin.
+    pub(crate) sandbox: Option<Url>,
+    /// The folder of the operator's own applications.
+    pub(crate) custom: Option<PathBuf>,
 }
 
 impl World {
@@ -44,8 +58,8 @@ impl World {
             db: Db::connect(&database.url, Some(4)).await.unwrap(),
             keyring: Keyring::parse(&self.master).unwrap(),
             data_keys: std::sync::RwLock::default(),
-            catalog: Catalog::load(None, None).unwrap(),
-            egress: Egress::new(self.allow.clone()),
+            catalog: Catalog::load(self.around.custom.as_deref(), self.around.sandbox.as_ref()).unwrap(),
+            egress: Egress::new(self.around.allow.clone()),
             clock: Box::new(clock.clone()),
             public_url: "http://127.0.0.1:8080".parse().unwrap(),
             steps: Steps::default(),
@@ -61,10 +75,18 @@ impl TestApp {
 
     /// The same, allowed to call these private `host:port` pairs.
     pub(crate) async fn start_allowing(database: TestDatabase, allow: Vec<String>) -> Self {
-        let clock = ManualClock::at(START);
+        let around = Surroundings {
+            allow,
+            ..Surroundings::default()
+        };
+        Self::start_in(database, ManualClock::at(START), around).await
+    }
+
+    /// The same with a clock that others look at too, and with all that is around it.
+    pub(crate) async fn start_in(database: TestDatabase, clock: ManualClock, around: Surroundings) -> Self {
         let world = World {
             master: Keyring::generate(),
-            allow,
+            around,
         };
         let app = world.app(&database, &clock).await;
         app.db.migrate(app.now()).await.unwrap();
@@ -98,6 +120,11 @@ impl TestApp {
             .value
             .expose()
             .to_owned()
+    }
+
+    /// The present instant as the API writes it.
+    pub(crate) fn clock_text(&self) -> String {
+        self.app.now().iso()
     }
 
     async fn find(app: &App, org: &str, environment: Environment) -> EnvironmentRow {

@@ -3,8 +3,12 @@
 mod accounts;
 mod app;
 mod database;
+mod provider;
 mod receiver;
+mod story;
 
 pub(crate) use app::{Answer, Call, START, TestApp};
 pub(crate) use database::{TestDatabase, on_both, on_both_with_receiver};
+pub(crate) use provider::{BOB, CLIENT, CLIENT_SECRET, Consent};
 pub(crate) use receiver::Receiver;
+pub(crate) use story::{CRM, CUSTOMER, OWN, SMS, Story, run_due, story, story_with, timeline};

@@ -1,0 +1,50 @@
+//! What came of a renewal or a check.
+
+use crate::connections::Connection;
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Did {
+    /// A new access token is stored.
+    Renewed,
+    /// The credential will do as it is.
+    NotNeeded,
+    /// The provider was asked, and answered one way or the other.
+    Asked,
+    /// The refresh failed: the connection says how.
+    Failed,
+    /// Another worker was at it, and has finished.
+    Waited,
+    /// The credential was replaced while we were at it: the newer one stands.
+    Superseded,
+    /// The application has no call that would prove anything.
+    Unverified,
+    /// The team has set no OAuth client, so nothing can be refreshed.
+    NoClient,
+}
+
+impl Did {
+    /// The stable spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Renewed => "renewed",
+            Self::NotNeeded => "not_needed",
+            Self::Asked => "asked",
+            Self::Failed => "failed",
+            Self::Waited => "waited",
+            Self::Superseded => "superseded",
+            Self::Unverified => "unverified",
+            Self::NoClient => "no_oauth_client",
+        }
+    }
+}
+
+/// What was done, and how the connection stands now.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was done.
+    pub did: Did,
+    /// The connection after it.
+    pub connection: Connection,
+}
