@@ -4,6 +4,7 @@
 #
 # The seed is fixed and no example database is kept, so every run sends the same requests. The server is a fresh one on
 # loopback with SQLite in a temporary folder, and may reach nothing: EVERGRANT_EGRESS_ALLOW stays empty.
+# It asks more slowly than the limit per credential, so that no answer is a 429.
 #   SCHEMATHESIS_SEED, SCHEMATHESIS_EXAMPLES   another seed, more cases per operation
 #   SCHEMATHESIS_SECONDS                       when it is ended as hanging (exit code 124), default 600
 set -euo pipefail
@@ -82,6 +83,7 @@ timeout --foreground "${SCHEMATHESIS_SECONDS:-600}" venv/bin/schemathesis run "$
   --max-examples "${SCHEMATHESIS_EXAMPLES:-25}" \
   --seed "${SCHEMATHESIS_SEED:-20261122}" \
   --generation-database none \
+  --rate-limit 40/s \
   --request-timeout 10 \
   --max-redirects 0 \
   --continue-on-failure \

@@ -148,7 +148,7 @@ impl IntoResponse for ApiError {
         } else {
             None
         };
-        let mut response = body(status, class, code, public_message(&error), reauth);
+        let mut response = body(status, class, code, &public_message(&error), reauth);
         let retry_after = match &error {
             Error::ProviderUnavailable { retry_after } => *retry_after,
             Error::Busy => Some(Duration::from_secs(1)),
@@ -165,14 +165,14 @@ impl IntoResponse for ApiError {
 
 /// An error that has no [`Error`]: wrong path, wrong method, too large, a panic.
 pub(super) fn plain(status: StatusCode, class: &'static str, message: &str) -> Response {
-    body(status, class, SERVER_ERROR, message.to_owned(), None)
+    body(status, class, SERVER_ERROR, message, None)
 }
 
 /// Asked too often. `Retry-After` is in whole seconds, rounded up (RFC 9110, section 10.2.3).
 pub(super) fn too_many(wait: Duration) -> Response {
     let class = "TOO_MANY_REQUESTS";
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    let message = "Too many requests with this credential; wait as long as `Retry-After` says".to_owned();
+    let message = "Too many requests with this credential; wait as long as `Retry-After` says";
     let mut response = body(StatusCode::TOO_MANY_REQUESTS, class, "RATE_LIMITED", message, None);
     let headers = response.headers_mut();
     headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
@@ -192,7 +192,7 @@ fn body(
     status: StatusCode,
     class: &'static str,
     code: &'static str,
-    message: String,
+    message: &str,
     reauth: Option<ReauthBody>,
 ) -> Response {
     let body = ErrorBody {
@@ -201,7 +201,7 @@ fn body(
         error_type: class,
         error: code,
         error_code: code,
-        message: presentable(&message),
+        message: presentable(message),
         request_id: request_id(),
         reauth,
     };

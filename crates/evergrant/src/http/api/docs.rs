@@ -131,11 +131,8 @@ impl DocsPage {
 
 impl Operation {
     fn of(method: &str, path: &str, operation: &Value) -> Self {
-        let mut words = text(&operation["summary"]);
-        let more = text(&operation["description"]);
-        if !more.is_empty() && more != words {
-            format!("{words} {more}").trim().clone_into(&mut words);
-        }
+        let (summary, more) = (text(&operation["summary"]), text(&operation["description"]));
+        let words = format!("{summary} {more}").trim().to_owned();
         let body = &operation["requestBody"]["content"]["application/json"]["schema"];
         Self {
             method: method.to_uppercase(),

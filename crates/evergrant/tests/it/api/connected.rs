@@ -8,7 +8,7 @@ use evergrant::tenants::Tenant;
 use crate::support::TestApp;
 
 /// Stores a credential for an account, as if a provider had accepted it.
-pub(super) async fn connect(t: &TestApp, tenant: &Tenant, account: &str, slug: &str, kind: AuthType) -> Connection {
+pub(crate) async fn connect(t: &TestApp, tenant: &Tenant, account: &str, slug: &str, kind: AuthType) -> Connection {
     let account = evergrant::accounts::find(&t.app, tenant, account).await.unwrap();
     let application = t.app.catalog.get(slug).unwrap().clone();
     let values = [("api_token".to_owned(), Secret::from("k".to_owned()))];
@@ -27,6 +27,6 @@ pub(super) async fn connect(t: &TestApp, tenant: &Tenant, account: &str, slug: &
 }
 
 /// Whose key this is.
-pub(super) async fn tenant_of(t: &TestApp, key: &str) -> Tenant {
+pub(crate) async fn tenant_of(t: &TestApp, key: &str) -> Tenant {
     evergrant::tenants::authenticate(&t.app, key).await.unwrap().tenant
 }

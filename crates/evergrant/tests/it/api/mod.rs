@@ -1,9 +1,11 @@
 //! The REST API from outside, on both engines; the modules mirror the URLs.
 
+mod checklist;
 mod config_stub;
 mod connect_url;
-mod connected;
+pub(crate) mod connected;
 mod default_app;
+mod document;
 mod hostile;
 mod linked_account;
 mod org;
