@@ -31,7 +31,7 @@ pub mod sessions;
 pub mod tenants;
 pub mod webhooks;
 
-// work: takes the handles, tells the story in order
+// work: takes the handles, tells the story in order; probes below refresh, refresh below authorize
 pub mod authorize;
 pub mod probes;
 pub mod refresh;

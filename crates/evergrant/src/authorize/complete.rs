@@ -1,6 +1,6 @@
 //! Back from the provider: the callback.
 
-use evergrant_oauth::{Callback, Outcome, ReplyShape, TokenError, TokenSet, reply};
+use evergrant_oauth::{Callback, Outcome, TokenError, TokenSet, reply};
 
 use super::begin::open;
 use super::identity;
@@ -155,7 +155,7 @@ async fn exchange(
         tracing::warn!(slug = application.slug, %error, "the code was not exchanged");
         no_tokens()
     })?;
-    let shape = shape(application)?;
+    let shape = clients::shape(application)?;
     reply::read(answer.status, &answer.body, &shape, &sent).map_err(|error| {
         let description = if let TokenError::Rejected { description, .. } = &error {
             description.as_deref()
@@ -164,13 +164,5 @@ async fn exchange(
         };
         tracing::warn!(slug = application.slug, %error, description, "the code was not exchanged");
         no_tokens()
-    })
-}
-
-/// Where the application's token replies hold the tokens.
-pub(crate) fn shape(application: &Application) -> Result<ReplyShape, Error> {
-    let path = &clients::scheme(application)?.token_path;
-    Ok(ReplyShape {
-        tokens_at: (!path.is_empty()).then(|| path.clone()),
     })
 }

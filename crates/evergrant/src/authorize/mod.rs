@@ -22,7 +22,6 @@ mod model;
 pub mod store;
 
 pub use begin::{Started, begin, start};
-pub(crate) use complete::shape;
 pub use complete::{Completed, NotCompleted, complete};
 pub use disconnect::{delete_account, disconnect};
 pub use keys::save_keys;

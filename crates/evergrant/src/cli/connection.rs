@@ -14,7 +14,6 @@ use crate::connections::{self, Connection};
 use crate::error::Error;
 use crate::http::api::connections::ConnectionView;
 use crate::ids::{AccountId, ConnectionId};
-use crate::probes;
 use crate::refresh::{self, Did, Why};
 use crate::tenants::Tenant;
 
@@ -92,7 +91,7 @@ pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyho
         Command::List(filter) => list(desk, tenant, &filter).await,
         Command::Show { id } => show(desk, tenant, connections::find(app, tenant, &id).await?, None).await,
         Command::Check { id } => {
-            let outcome = probes::check(app, tenant, &id).await?;
+            let outcome = refresh::check(app, tenant, &id).await?;
             show(desk, tenant, outcome.connection, Some(outcome.did)).await
         }
         Command::Refresh { id } => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use evergrant_oauth::{BodyFormat, ClientAuth, TokenEndpoint};
+use evergrant_oauth::{BodyFormat, ClientAuth, ReplyShape, TokenEndpoint};
 
 use super::{OAuthClient, secret};
 use crate::app::App;
@@ -67,5 +67,13 @@ pub fn scheme(application: &Application) -> Result<&OAuth2Scheme, Error> {
             "`{}` cannot be connected by OAuth 2.0: save its key instead",
             application.slug
         ))
+    })
+}
+
+/// Where the application's token replies hold the tokens.
+pub fn shape(application: &Application) -> Result<ReplyShape, Error> {
+    let path = &scheme(application)?.token_path;
+    Ok(ReplyShape {
+        tokens_at: (!path.is_empty()).then(|| path.clone()),
     })
 }

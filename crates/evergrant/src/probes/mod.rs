@@ -1,11 +1,6 @@
 //! Asking a provider whether a credential still works, with a call that truly needs it.
 //!
-//! A refused call of an OAuth connection that can be refreshed is no proof: it is refreshed first, and asked again. A refused
-//! fresh token is proof; so is a refused key.
-
-mod check;
-
-pub use check::check;
+//! What follows from an answer for a stored connection is decided in [`crate::refresh`]; here it is asked and judged.
 
 use crate::app::App;
 use crate::catalog::{Application, IdentitySource, Probe};

@@ -11,8 +11,13 @@
 //! now. And a rotated token is stored whatever else has happened, as long as nothing newer is there; storing it is retried
 //! before anything else, since the old one is dead.
 //!
-//! Reading order: [`plan`] decides, `lease` claims, [`renew`] acts, [`sweep`] does so for all that is due.
+//! A refused call of a connection that can be refreshed is no proof: it is refreshed first, and asked again. A refused fresh
+//! token is proof; so is a refused key.
+//!
+//! Reading order: [`plan`] decides, `lease` claims, [`renew`] acts, `sweep` does so for all that is due, [`check`] asks the
+//! provider now.
 
+mod check;
 mod lease;
 mod outcome;
 mod plan;
@@ -21,6 +26,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
+pub use check::check;
 pub use lease::{LEASE, Lease, claim, held_until, postpone, release};
 pub use outcome::{Did, Outcome};
 pub use plan::{Plan, Why, plan};

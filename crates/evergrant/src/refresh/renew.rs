@@ -1,5 +1,6 @@
 //! One renewal, in order.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use evergrant_oauth::{TokenSet, reply};
@@ -8,7 +9,6 @@ use super::lease::{self, Lease};
 use super::outcome::{Did, Outcome};
 use super::plan::{Plan, Why, plan};
 use crate::app::App;
-use crate::authorize::{Inputs, shape};
 use crate::catalog::Application;
 use crate::clients::{self, OAuthClient, Purpose};
 use crate::connections::{
@@ -169,7 +169,7 @@ fn read(
         known,
     );
     let set = match answer {
-        Ok(answer) => reply::read(answer.status, &answer.body, &shape(application)?, sent).ok(),
+        Ok(answer) => reply::read(answer.status, &answer.body, &clients::shape(application)?, sent).ok(),
         Err(_) => None,
     };
     if let Some(set) = set {
@@ -367,7 +367,7 @@ fn ended(held: &Connection, app: &App) -> Observed {
 pub async fn exchange_once(
     app: &App,
     tenant: &Tenant,
-    (application, client, inputs): (&Application, &OAuthClient, &Inputs),
+    (application, client, inputs): (&Application, &OAuthClient, &BTreeMap<String, String>),
     refresh_token: &Secret,
 ) -> Result<TokenSet, Error> {
     let purpose = (application, inputs, Purpose::Refresh);
@@ -381,7 +381,7 @@ pub async fn exchange_once(
         .send(request.into())
         .await
         .map_err(|_| Error::ProviderUnavailable { retry_after: None })?;
-    if let Ok(set) = reply::read(answer.status, &answer.body, &shape(application)?, &sent) {
+    if let Ok(set) = reply::read(answer.status, &answer.body, &clients::shape(application)?, &sent) {
         return Ok(set);
     }
     let known = Circumstances {

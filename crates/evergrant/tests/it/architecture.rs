@@ -14,7 +14,9 @@ const LAYERS: &[&[&str]] = &[
     &["webhooks", "accounts"],
     &["connections", "sessions"],
     &["clients"],
-    &["authorize", "probes", "refresh"],
+    &["probes"],
+    &["refresh"],
+    &["authorize"],
     &["http", "jobs", "sandbox"],
     &["demo"],
     &["config"],
@@ -23,13 +25,7 @@ const LAYERS: &[&[&str]] = &[
 
 /// Imports within a layer: words say each other, and the three kinds of work end in one another (keys that are saved
 /// are probed, a probe refreshes first, a refresh reads replies as the callback does).
-const BESIDE: &[(&str, &[&str])] = &[
-    ("ids", &["clock", "secret"]),
-    ("error", &["clock", "ids", "reason"]),
-    ("authorize", &["probes", "refresh"]),
-    ("probes", &["refresh"]),
-    ("refresh", &["authorize", "probes"]),
-];
+const BESIDE: &[(&str, &[&str])] = &[("ids", &["clock", "secret"]), ("error", &["clock", "ids", "reason"])];
 
 /// What only edges may know. Everything else can be called without a server.
 const EDGES: &[&str] = &["http", "jobs", "sandbox", "demo", "config", "cli"];

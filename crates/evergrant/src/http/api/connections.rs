@@ -13,7 +13,6 @@ use crate::error::Error;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::extract::{Admin, Segment};
 use crate::ids::ConnectionId;
-use crate::probes;
 use crate::refresh::{self, Why};
 use crate::tenants::Tenant;
 use crate::verdict::Evidence;
@@ -181,7 +180,7 @@ pub async fn get(State(app): State<App>, admin: Admin, Segment(id): Segment) -> 
     responses((status = 200, body = OutcomeView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
         (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn check(State(app): State<App>, admin: Admin, Segment(id): Segment) -> Result<Json<OutcomeView>, ApiError> {
-    let done = probes::check(&app, &admin.tenant, &id_of(&id)?).await?;
+    let done = refresh::check(&app, &admin.tenant, &id_of(&id)?).await?;
     let connection = ConnectionView::of(&app, &admin.tenant, done.connection).await?;
     Ok(Json(OutcomeView {
         outcome: done.did.as_str(),

@@ -1,13 +1,15 @@
 //! Finding out now whether a connection works.
 
-use super::{ask, judged};
+use super::outcome::{Did, Outcome};
+use super::plan::Why;
+use super::renew::renew;
 use crate::app::App;
 use crate::catalog::Application;
 use crate::connections::{self, Connection, ConnectionStatus, Guard, Observed, Recorded, circumstances};
 use crate::error::Error;
 use crate::ids::ConnectionId;
+use crate::probes;
 use crate::reason::{Reason, Verdict};
-use crate::refresh::{self, Did, Outcome, Why};
 use crate::tenants::Tenant;
 use crate::verdict::{Circumstances, Judgement};
 
@@ -24,7 +26,7 @@ pub async fn check(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Outc
         .ok_or(Error::NotFound("Application"))?;
     let outlived = connection.schedule.expires_at.is_some_and(|end| end <= app.now());
     if connection.schedule.has_refresh_token && (connection.is_flagged() || outlived) {
-        let outcome = refresh::renew(app, tenant, id, Why::Forced).await?;
+        let outcome = renew(app, tenant, id, Why::Forced).await?;
         return if outcome.did == Did::Renewed {
             again(app, tenant, &application, outcome).await
         } else {
@@ -32,14 +34,14 @@ pub async fn check(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Outc
         };
     }
     if outlived {
-        return refresh::renew(app, tenant, id, Why::Forced).await;
+        return renew(app, tenant, id, Why::Forced).await;
     }
     let Some((judgement, retry_after)) = observe(app, tenant, (&application, &connection), None).await? else {
-        return refresh::renew(app, tenant, id, Why::Forced).await;
+        return renew(app, tenant, id, Why::Forced).await;
     };
     let refused = judgement.verdict == Verdict::Reauth || judgement.reason == Some(Reason::AccessTokenExpired);
     if refused && connection.schedule.has_refresh_token {
-        let outcome = refresh::renew(app, tenant, id, Why::Forced).await?;
+        let outcome = renew(app, tenant, id, Why::Forced).await?;
         return if outcome.did == Did::Renewed {
             again(app, tenant, &application, outcome).await
         } else {
@@ -67,7 +69,7 @@ async fn observe(
     fresh_from_refresh: Option<bool>,
 ) -> Result<Option<Seen>, Error> {
     let credential = connections::open_credential(app, tenant, connection).await?;
-    let answer = match ask(app, application, &credential).await {
+    let answer = match probes::ask(app, application, &credential).await {
         Ok(None) => return Ok(None),
         Ok(Some(reply)) => Ok(reply),
         Err(error) => Err(error),
@@ -76,7 +78,7 @@ async fn observe(
         fresh_from_refresh,
         ..circumstances(connection, application, app.now())
     };
-    let judgement = judged(application, &credential, answer.as_ref().map_err(|error| *error), known);
+    let judgement = probes::judged(application, &credential, answer.as_ref().map_err(|error| *error), known);
     Ok(Some((judgement, answer.ok().and_then(|reply| reply.retry_after()))))
 }
 
