@@ -129,9 +129,22 @@ pub(super) fn judgement(seen: &Observation, finding: Finding) -> Judgement {
         },
         evidence: Evidence {
             rule: finding.rule,
-            words: redact(&finding.words),
+            words: told(seen, verdict, redact(&finding.words)),
             status: seen.status,
         },
+    }
+}
+
+/// What the reader of a dead grant's evidence must know besides the provider's words: that it may have been our own second
+/// use of a refresh token, forced by a lost reply, that ended it.
+const REPLY_LOST: &str = "our previous refresh's reply was lost, so the provider may have rotated without us";
+
+fn told(seen: &Observation, verdict: Verdict, words: String) -> String {
+    let ours = seen.phase == Phase::Refresh && seen.circumstances.reply_lost == Some(true);
+    match (ours && verdict == Verdict::Reauth, words.is_empty()) {
+        (false, _) => words,
+        (true, true) => REPLY_LOST.to_owned(),
+        (true, false) => format!("{words}; {REPLY_LOST}"),
     }
 }
 
