@@ -2,7 +2,10 @@
 //!
 //! Work calls [`Steps::at`] between two effects that a crash could part. In a debug build `EVERGRANT_DEBUG_STOP_AT`
 //! names one of them: the process says so on standard error and stands still until it is killed. Release builds
-//! compile the call to nothing.
+//! compile the call to nothing. `EVERGRANT_DEBUG_LEASE_MS`, in debug builds too, shortens the leases that a killed
+//! process leaves behind, so that a test need not wait for them.
+
+use std::time::Duration;
 
 /// A point between two effects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,13 +63,29 @@ impl Step {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Steps {
     stop_at: Option<Step>,
+    lease: Option<Duration>,
 }
 
 impl Steps {
     /// Stops at `step`.
     #[must_use]
     pub const fn stopping_at(step: Option<Step>) -> Self {
-        Self { stop_at: step }
+        Self {
+            stop_at: step,
+            lease: None,
+        }
+    }
+
+    /// Holds leases for `lease` instead of their own length.
+    #[must_use]
+    pub const fn leasing(self, lease: Option<Duration>) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// How long to hold a lease whose own length is `usual`: that, except where a test of crashes says otherwise.
+    #[must_use]
+    pub fn lease(self, usual: Duration) -> Duration {
+        self.lease.filter(|_| cfg!(debug_assertions)).unwrap_or(usual)
     }
 
     /// Passes the point, or never comes back from it.
