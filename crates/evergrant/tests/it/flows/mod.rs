@@ -1,3 +1,5 @@
-//! Whole stories, with a clock that one can push.
+//! Whole stories: with a clock that one can push, or with a real process that one can kill.
 
+mod crash;
 mod delivery;
+mod world;
