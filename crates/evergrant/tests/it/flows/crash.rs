@@ -71,7 +71,7 @@ async fn killed_before_a_refresh_is_sent_it_is_sent_once_after_the_restart() {
         assert_eq!(presented(&world), []);
         let mut server = world.program.serve();
         let after = dealt_with(&world, &before).await;
-        assert!(Some(after.issued_at) >= before.lease_until, "{before:?} {after:?}");
+        assert!(after.issued_at >= before.lease_until, "{before:?} {after:?}");
         assert_eq!((&after.id, after.version), (&before.id, 2));
         still_refreshes(&world, &server, &after.id).await;
         assert_eq!(presented(&world), [times("rt-1", 1), times("rt-2", 1)]);
@@ -90,7 +90,7 @@ async fn killed_with_a_reply_lost_the_token_is_tried_once_more_and_a_lenient_pro
             assert!(before.sent_at.is_some(), "the intent is on record: {before:?}");
             let mut server = world.program.serve();
             let after = dealt_with(&world, &before).await;
-            assert!(Some(after.issued_at) >= before.lease_until, "{before:?} {after:?}");
+            assert!(after.issued_at >= before.lease_until, "{before:?} {after:?}");
             assert_eq!(
                 (&after.id, after.version, after.status.as_str()),
                 (&before.id, 2, "active")

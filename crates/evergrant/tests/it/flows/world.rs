@@ -28,7 +28,7 @@ pub(super) struct Row {
     pub(super) id: String,
     pub(super) status: String,
     pub(super) version: i64,
-    pub(super) issued_at: i64,
+    pub(super) issued_at: Option<i64>,
     pub(super) lease_until: Option<i64>,
     pub(super) sent_at: Option<i64>,
     pub(super) sealed: Option<Vec<u8>>,
