@@ -216,3 +216,27 @@ fn dead_grant(known: &Circumstances, meaning: Meaning) -> (Reason, bool) {
         _ => (Reason::TokenRevoked, false),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_reply_is_told_with_a_dead_grant_and_with_nothing_else() {
+        let mut seen = Observation::answer(Auth::OAuth2, Phase::Refresh, 400);
+        let words = || "invalid_grant".to_owned();
+        assert_eq!(told(&seen, Verdict::Reauth, words()), "invalid_grant");
+        seen.circumstances.reply_lost = Some(true);
+        assert_eq!(
+            told(&seen, Verdict::Reauth, words()),
+            format!("invalid_grant; {REPLY_LOST}")
+        );
+        assert_eq!(told(&seen, Verdict::Reauth, String::new()), REPLY_LOST);
+        assert_eq!(told(&seen, Verdict::Transient, words()), "invalid_grant");
+        let probe = Observation {
+            phase: Phase::Probe,
+            ..seen
+        };
+        assert_eq!(told(&probe, Verdict::Reauth, words()), "invalid_grant");
+    }
+}

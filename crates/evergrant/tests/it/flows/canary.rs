@@ -30,7 +30,7 @@ impl Story {
     async fn begin(program: Program, log: &str) -> Self {
         let provider = Provider::start(Manners::Strict, GRANT, 3600).await;
         let mut world = World::around(program.with("EVERGRANT_LOG", log), provider).await;
-        world.client_secret = CLIENT.to_owned();
+        CLIENT.clone_into(&mut world.client_secret);
         let server = world.program.serve();
         world.prepare(&server).await;
         let mut secrets = Secrets::default();
@@ -286,6 +286,10 @@ impl Story {
 
     async fn search(mut self) -> Vec<String> {
         let mut places = std::mem::take(&mut self.said);
+        let told = places
+            .iter()
+            .any(|(_, text)| text.contains(r#""words":"invalid_grant"#));
+        assert!(told, "evidence was looked at");
         let events = self.world.events(3).await;
         places.extend(events.into_iter().map(|event| ("an event".to_owned(), event.body)));
         // Once with the write-ahead log beside it, and once in good order.
@@ -310,6 +314,11 @@ fn refusals(error: &str) -> Vec<(u16, String)> {
         (503, ECHO.to_owned()),
         (400, format!("<html><title>{ECHO}</title><h1>{revoked}</h1></html>")),
         (401, format!("invalid api key {ECHO}")),
+        (
+            401,
+            json!({ "error": "CanaryGrant~rt-2", "code": "CanaryKey&of a customer" }).to_string(),
+        ),
+        (401, "CanaryKey&of a customer".to_owned()),
         (
             403,
             json!({ "message": format!("{ECHO}: the API key is invalid") }).to_string(),

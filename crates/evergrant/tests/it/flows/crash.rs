@@ -177,7 +177,7 @@ async fn killed_at_any_step_of_a_delivery_the_event_arrives_and_twice_only_if_it
                 first.iter().all(|one| same(one) == same(&first[0])),
                 "a repetition says that it is one"
             );
-            assert_eq!(names(&[last.clone()]), ["Connection Expired"]);
+            assert_eq!(names(std::slice::from_ref(last)), ["Connection Expired"]);
             assert_ne!(last.header("webhook-id"), first[0].header("webhook-id"));
             assert_eq!(server.stop(), Some(0));
         }
