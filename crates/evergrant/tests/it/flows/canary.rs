@@ -286,10 +286,13 @@ impl Story {
 
     async fn search(mut self) -> Vec<String> {
         let mut places = std::mem::take(&mut self.said);
-        let told = places
-            .iter()
-            .any(|(_, text)| text.contains(r#""words":"invalid_grant"#));
-        assert!(told, "evidence was looked at");
+        for words in ["expired", "invalid_key", "invalid_request"] {
+            let evidence = format!("\"words\":\"{words}");
+            assert!(
+                places.iter().any(|(_, text)| text.contains(&evidence)),
+                "{words}: evidence was looked at"
+            );
+        }
         let events = self.world.events(3).await;
         places.extend(events.into_iter().map(|event| ("an event".to_owned(), event.body)));
         // Once with the write-ahead log beside it, and once in good order.
