@@ -1,11 +1,14 @@
 //! Named points at which a process may die, so that tests can kill it there.
 //!
 //! Work calls [`Steps::at`] between two effects that a crash could part. In a debug build `EVERGRANT_DEBUG_STOP_AT`
-//! names one of them: the process says so on standard error and stands still until it is killed. Tests in the same process
-//! ask which points have been passed, instead of waiting by the clock. Release builds compile the call to nothing.
+//! names one of them: the process says so on standard error and stands still until it is killed. `EVERGRANT_DEBUG_LEASE_MS`,
+//! in debug builds too, shortens the leases that a killed process leaves behind, so that a test need not wait for them. Tests
+//! in the same process ask which points have been passed, instead of waiting by the clock. Release builds compile the call
+//! to nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// A point between two effects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,7 @@ impl Step {
 pub struct Steps {
     stop_at: Option<Step>,
     passed: Arc<AtomicU32>,
+    lease: Option<Duration>,
 }
 
 impl Steps {
@@ -76,8 +80,20 @@ impl Steps {
     pub fn stopping_at(step: Option<Step>) -> Self {
         Self {
             stop_at: step,
-            passed: Arc::default(),
+            ..Self::default()
         }
+    }
+
+    /// Holds leases for `lease` instead of their own length.
+    #[must_use]
+    pub fn leasing(self, lease: Option<Duration>) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// How long to hold a lease whose own length is `usual`: that, except where a test of crashes says otherwise.
+    #[must_use]
+    pub fn lease(&self, usual: Duration) -> Duration {
+        self.lease.filter(|_| cfg!(debug_assertions)).unwrap_or(usual)
     }
 
     /// Whether the point has been passed since the process started; in release builds never.

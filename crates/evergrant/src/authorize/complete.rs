@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::ids::sha256_hex;
 use crate::secret::Secret;
 use crate::tenants::{self, Tenant};
+use crate::verdict::redact;
 
 /// A completed consent.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ pub async fn complete(
     let code = match callback.outcome {
         Outcome::Granted { code } => code,
         Outcome::Denied { error, .. } => {
-            tracing::info!(slug, code = error, "consent was not given");
+            tracing::info!(slug, code = loggable(&error), "consent was not given");
             return Err(NotCompleted::Denied {
                 application: application.name.clone(),
                 code: error,
@@ -157,12 +158,21 @@ async fn exchange(
     })?;
     let shape = clients::shape(application)?;
     reply::read(answer.status, &answer.body, &shape, &sent).map_err(|error| {
-        let description = if let TokenError::Rejected { description, .. } = &error {
-            description.as_deref()
-        } else {
-            None
+        let (status, code) = match &error {
+            TokenError::Rejected { status, code, .. } => (status, code.as_deref().map(loggable)),
+            TokenError::Unintelligible { status } => (status, None),
         };
-        tracing::warn!(slug = application.slug, %error, description, "the code was not exchanged");
+        tracing::warn!(slug = application.slug, status, code, "the code was not exchanged");
         no_tokens()
     })
+}
+
+/// An error code as the log may hold it. Careless providers put sentences in its place, and in those whatever they were sent.
+fn loggable(code: &str) -> String {
+    let is_word = code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+    if is_word {
+        redact(code)
+    } else {
+        "no plain code".to_owned()
+    }
 }

@@ -48,7 +48,7 @@ pub(super) async fn open(config: &Config, public_url: Url) -> anyhow::Result<Ope
         egress: Egress::new(config.egress_allow.iter().cloned().chain(own)),
         clock: Box::new(SystemClock),
         public_url,
-        steps: Steps::stopping_at(config.stop_at),
+        steps: Steps::stopping_at(config.stop_at).leasing(config.lease),
     });
     if tenants::ensure_default(&app).await? {
         news.push(

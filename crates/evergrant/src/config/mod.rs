@@ -12,6 +12,7 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::{Host, Url};
 
@@ -52,6 +53,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Where a debug build stands still.
     pub stop_at: Option<Step>,
+    /// How long a debug build holds its leases.
+    pub lease: Option<Duration>,
     /// The settings file that was read.
     pub file: Option<PathBuf>,
     /// What is allowed and probably not meant.

@@ -1,6 +1,7 @@
 //! Making values of the texts.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use url::Url;
@@ -44,6 +45,10 @@ pub(super) fn config(texts: &Texts) -> Result<Config, ConfigError> {
         log_format: texts.value(Key::LogFormat, log_format)?.unwrap_or_default(),
         stop_at: texts.value(Key::DebugStopAt, |text| {
             Step::parse(text).filter(|_| cfg!(debug_assertions))
+        })?,
+        lease: texts.value(Key::DebugLeaseMs, |text| {
+            let millis = text.parse().ok().filter(|_| cfg!(debug_assertions));
+            millis.map(Duration::from_millis)
         })?,
         file: texts.file.clone(),
         warnings: texts.warnings.clone(),

@@ -33,6 +33,8 @@ pub enum Key {
     LogFormat,
     /// Where a debug build stands still.
     DebugStopAt,
+    /// How long a debug build holds its leases.
+    DebugLeaseMs,
 }
 
 /// One row of the table.
@@ -165,6 +167,14 @@ pub const SETTINGS: &[Setting] = &[
         default: "none",
         expected: "the name of a step, for example refresh.sent, in a debug build",
         doc: "Debug builds only: the step at which the process stands still, for tests of crashes.",
+    },
+    Setting {
+        key: Key::DebugLeaseMs,
+        env: "EVERGRANT_DEBUG_LEASE_MS",
+        toml: "debug_lease_ms",
+        default: "a minute",
+        expected: "a number of milliseconds, in a debug build",
+        doc: "Debug builds only: how long refreshes and deliveries are held, for tests of crashes.",
     },
 ];
 

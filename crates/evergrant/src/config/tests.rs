@@ -72,6 +72,7 @@ fn a_wrong_value_names_setting_place_and_expectation() {
         ("EVERGRANT_LOG", "evergrant=loud"),
         ("EVERGRANT_LOG_FORMAT", "xml"),
         ("EVERGRANT_DEBUG_STOP_AT", "somewhere"),
+        ("EVERGRANT_DEBUG_LEASE_MS", "soon"),
     ] {
         let error = load(&[(env, value)]).unwrap_err();
         let expected = SETTINGS.iter().find(|setting| setting.env == env).unwrap().expected;

@@ -26,7 +26,7 @@ const CLAIM: &str = concat!(
     columns!()
 );
 
-/// Takes the lease of a connection, unless another worker holds it, and records the intent to send.
+/// Takes the lease of a connection until `until`, unless another worker holds it, and records the intent to send.
 ///
 /// An intent that is still there belongs to a worker that died with a request perhaps under way: its reply is lost, and that
 /// is recorded in the same statement. A flagged connection can be claimed too: that is how it heals.
@@ -34,10 +34,10 @@ pub async fn claim(
     conn: &mut AnyConnection,
     tenant: &TenantId,
     id: &ConnectionId,
-    now: Timestamp,
+    (now, until): (Timestamp, Timestamp),
 ) -> Result<Option<Lease>, Error> {
     let row = sqlx::query(CLAIM)
-        .bind(now.after(LEASE).as_millis())
+        .bind(until.as_millis())
         .bind(now.as_millis())
         .bind(tenant.as_str())
         .bind(id.as_str())

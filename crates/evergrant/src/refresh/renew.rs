@@ -35,7 +35,9 @@ const STORE_TRIES: u32 = 7;
 /// record of a lost reply, and the lease lapses.
 pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> Result<Outcome, Error> {
     let mut tx = app.db.begin().await?;
-    let claimed = lease::claim(&mut tx, &tenant.id, id, app.now()).await?;
+    let now = app.now();
+    let until = now.after(app.steps.lease(lease::LEASE));
+    let claimed = lease::claim(&mut tx, &tenant.id, id, (now, until)).await?;
     tx.commit().await?;
     let Some(lease) = claimed else {
         return if why == Why::Due {

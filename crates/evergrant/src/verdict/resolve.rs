@@ -119,13 +119,6 @@ pub(super) fn judgement(seen: &Observation, finding: Finding) -> Judgement {
             (verdict, reason, stated && !finding.words.is_empty())
         }
     };
-    let mut words = redact(&finding.words);
-    let known = &seen.circumstances;
-    if verdict == Verdict::Reauth && seen.phase == Phase::Refresh && known.reply_lost == Some(true) {
-        // The provider may have rotated without us and taken our second use for theft (RFC 9700, 4.14.2).
-        let gap = if words.is_empty() { "" } else { "; " };
-        words = format!("{words}{gap}{REPLY_LOST}");
-    }
     Judgement {
         verdict,
         reason,
@@ -136,14 +129,24 @@ pub(super) fn judgement(seen: &Observation, finding: Finding) -> Judgement {
         },
         evidence: Evidence {
             rule: finding.rule,
-            words,
+            words: told(seen, verdict, redact(&finding.words)),
             status: seen.status,
         },
     }
 }
 
-/// What is known besides the answer when a grant dies after a reply of ours was lost.
-const REPLY_LOST: &str = "the reply to our last refresh was lost";
+/// What the reader of a dead grant's evidence must know besides the provider's words: that it may have been our own second
+/// use of a refresh token, forced by a lost reply, that ended it (RFC 9700, 4.14.2).
+const REPLY_LOST: &str = "our previous refresh's reply was lost, so the provider may have rotated without us";
+
+fn told(seen: &Observation, verdict: Verdict, words: String) -> String {
+    let ours = seen.phase == Phase::Refresh && seen.circumstances.reply_lost == Some(true);
+    match (ours && verdict == Verdict::Reauth, words.is_empty()) {
+        (false, _) => words,
+        (true, true) => REPLY_LOST.to_owned(),
+        (true, false) => format!("{words}; {REPLY_LOST}"),
+    }
+}
 
 type Resolved = (Verdict, Option<Reason>, bool);
 
@@ -211,5 +214,29 @@ fn dead_grant(known: &Circumstances, meaning: Meaning) -> (Reason, bool) {
             (Reason::RefreshTokenExpired, false)
         }
         _ => (Reason::TokenRevoked, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_reply_is_told_with_a_dead_grant_and_with_nothing_else() {
+        let mut seen = Observation::answer(Auth::OAuth2, Phase::Refresh, 400);
+        let words = || "invalid_grant".to_owned();
+        assert_eq!(told(&seen, Verdict::Reauth, words()), "invalid_grant");
+        seen.circumstances.reply_lost = Some(true);
+        assert_eq!(
+            told(&seen, Verdict::Reauth, words()),
+            format!("invalid_grant; {REPLY_LOST}")
+        );
+        assert_eq!(told(&seen, Verdict::Reauth, String::new()), REPLY_LOST);
+        assert_eq!(told(&seen, Verdict::Transient, words()), "invalid_grant");
+        let probe = Observation {
+            phase: Phase::Probe,
+            ..seen
+        };
+        assert_eq!(told(&probe, Verdict::Reauth, words()), "invalid_grant");
     }
 }

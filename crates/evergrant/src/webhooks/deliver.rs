@@ -52,7 +52,7 @@ const WAITS: [Duration; 10] = [
 pub async fn run_due(app: &App) -> Result<usize, Error> {
     let now = app.now();
     let mut tx = app.db.begin().await?;
-    let claims = outbox::claim_due(&mut tx, now, now.after(LEASE), BATCH).await?;
+    let claims = outbox::claim_due(&mut tx, now, now.after(app.steps.lease(LEASE)), BATCH).await?;
     tx.commit().await?;
     let mut running = JoinSet::new();
     for claim in claims {

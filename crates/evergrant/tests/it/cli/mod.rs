@@ -2,7 +2,7 @@
 
 mod commands;
 mod connections;
-mod program;
+pub(crate) mod program;
 mod start;
 
 use program::{Program, Server, on_both};

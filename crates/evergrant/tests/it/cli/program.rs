@@ -16,24 +16,24 @@ const BINARY: &str = env!("CARGO_BIN_EXE_evergrant");
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The binary, its settings and its database.
-pub(super) struct Program {
-    pub(super) settings: Vec<(String, String)>,
-    pub(super) folder: TempDir,
+pub(crate) struct Program {
+    pub(crate) settings: Vec<(String, String)>,
+    pub(crate) folder: TempDir,
     /// The master key it is given.
-    pub(super) master_key: String,
+    pub(crate) master_key: String,
     _database: Option<TestDatabase>,
 }
 
 /// What a command did.
-pub(super) struct Done {
-    pub(super) code: i32,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Program {
     /// On SQLite in the data folder, with nothing set.
-    pub(super) fn bare() -> Self {
+    pub(crate) fn bare() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let master_key = Keyring::generate().expose().to_owned();
         let program = Self {
@@ -47,14 +47,14 @@ impl Program {
     }
 
     /// On SQLite with a given master key.
-    pub(super) fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let program = Self::bare();
         let key = program.master_key.clone();
         program.with("EVERGRANT_MASTER_KEY", &key)
     }
 
     /// On a PostgreSQL database of its own with a given master key.
-    pub(super) async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         let database = TestDatabase::postgres().await;
         let program = Self::sqlite().with("EVERGRANT_DATABASE_URL", &database.url);
         Self {
@@ -64,12 +64,12 @@ impl Program {
     }
 
     /// The data folder; the program makes it.
-    pub(super) fn data(&self) -> std::path::PathBuf {
+    pub(crate) fn data(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
     }
 
     /// With another setting, or without it when it is empty.
-    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.settings.retain(|(known, _)| known != name);
         self.settings.push((name.to_owned(), value.to_owned()));
         self
@@ -83,7 +83,7 @@ impl Program {
     }
 
     /// Runs a command to its end.
-    pub(super) fn run_with(&self, words: &[&str], input: &str) -> Done {
+    pub(crate) fn run_with(&self, words: &[&str], input: &str) -> Done {
         let mut command = self.command(words);
         let piped = command
             .stdin(Stdio::piped())
@@ -101,25 +101,25 @@ impl Program {
     }
 
     /// Runs a command to its end.
-    pub(super) fn run(&self, words: &[&str]) -> Done {
+    pub(crate) fn run(&self, words: &[&str]) -> Done {
         self.run_with(words, "")
     }
 
     /// Runs a command that succeeds, for people.
-    pub(super) fn ok(&self, words: &[&str]) -> String {
+    pub(crate) fn ok(&self, words: &[&str]) -> String {
         let done = self.run(words);
         assert_eq!(done.code, 0, "{words:?}: {}", done.err);
         done.out
     }
 
     /// Runs a command that succeeds, with `--json`.
-    pub(super) fn json(&self, words: &[&str]) -> Value {
+    pub(crate) fn json(&self, words: &[&str]) -> Value {
         let out = self.ok(&[words, &["--json"]].concat());
         serde_json::from_str(&out).unwrap_or_else(|_| panic!("{words:?} printed no JSON: {out}"))
     }
 
     /// Runs a command that fails with one line; returns it.
-    pub(super) fn fails(&self, words: &[&str]) -> String {
+    pub(crate) fn fails(&self, words: &[&str]) -> String {
         let done = self.run(words);
         assert_eq!((done.code, done.out.as_str()), (1, ""), "{words:?}: {}", done.err);
         let line = done.err.lines().find(|line| line.starts_with("error: "));
@@ -128,7 +128,7 @@ impl Program {
     }
 
     /// Starts the server on a free port and waits until it is ready.
-    pub(super) fn serve(&self) -> Server {
+    pub(crate) fn serve(&self) -> Server {
         let mut command = self.command(&["serve"]);
         command
             .env("EVERGRANT_LISTEN", "127.0.0.1:0")
@@ -150,17 +150,17 @@ impl Program {
 }
 
 /// A running server.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     lines: Receiver<String>,
     /// Every line that it has logged.
-    pub(super) log: Vec<String>,
-    pub(super) address: SocketAddr,
+    pub(crate) log: Vec<String>,
+    pub(crate) address: SocketAddr,
 }
 
 impl Server {
     /// Waits for a line of the log.
-    pub(super) fn wait_for(&mut self, message: &str) -> Value {
+    pub(crate) fn wait_for(&mut self, message: &str) -> Value {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
             let line = line.unwrap_or_else(|_| panic!("no `{message}` in the log: {:#?}", self.log));
@@ -173,7 +173,7 @@ impl Server {
     }
 
     /// A GET with an API key; the status and the body.
-    pub(super) fn get(&self, path: &str, key: &str) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str, key: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let request = format!(
@@ -188,7 +188,7 @@ impl Server {
     }
 
     /// Sends a signal.
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
             .args([&format!("-{name}"), &self.child.id().to_string()])
             .status()
@@ -197,14 +197,20 @@ impl Server {
     }
 
     /// Asks for the end and waits for it; returns the exit code.
-    pub(super) fn stop(&mut self) -> Option<i32> {
+    pub(crate) fn stop(&mut self) -> Option<i32> {
         self.signal("TERM");
         self.wait_for("stopped");
         self.wait()
     }
 
+    /// Kills it as a power cut would, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits for the end; returns the exit code.
-    pub(super) fn wait(&mut self) -> Option<i32> {
+    pub(crate) fn wait(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }
@@ -217,7 +223,7 @@ impl Drop for Server {
 }
 
 /// Tells a story on SQLite and then on PostgreSQL.
-pub(super) async fn on_both(story: impl Fn(Program)) {
+pub(crate) async fn on_both(story: impl Fn(Program)) {
     story(Program::sqlite());
     story(Program::postgres().await);
 }

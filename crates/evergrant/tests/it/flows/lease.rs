@@ -32,9 +32,14 @@ fn begin(tasks: &mut JoinSet<Outcome>, (app, tenant): (&App, &Tenant), id: &str,
 async fn claim(s: &Story, id: &str) -> Lease {
     let id = id.parse().unwrap();
     let mut tx = s.t.app.db.begin().await.unwrap();
-    let lease = refresh::claim(&mut tx, &s.tenant().id, &id, s.t.app.now())
-        .await
-        .unwrap();
+    let lease = refresh::claim(
+        &mut tx,
+        &s.tenant().id,
+        &id,
+        (s.t.app.now(), s.t.app.now().after(LEASE)),
+    )
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
     lease.unwrap()
 }

@@ -1,10 +1,16 @@
-//! Whole stories, with a clock that one can push and a third party that can be broken.
+//! Whole stories: with a clock that one can push and a third party that can be broken, or with a real process that one can
+//! kill.
 
+mod canary;
 mod causes;
 mod connect;
+mod crash;
 mod delivery;
 mod disconnect;
+mod erased;
 mod lease;
 mod migrate;
 mod save;
+mod secrets;
 mod weather;
+mod world;

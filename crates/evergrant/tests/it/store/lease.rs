@@ -53,15 +53,31 @@ async fn a_lease_is_held_by_one_until_it_is_given_back_or_lapses() {
         let (tenant, id, now) = (&one.tenant, &one.id, t.app.now());
         let mut tx = t.app.db.begin().await.unwrap();
         assert_eq!(held_until(&mut tx, tenant, id).await.unwrap(), None);
-        let first = claim(&mut tx, tenant, id, now).await.unwrap().unwrap();
+        let first = claim(&mut tx, tenant, id, (now, now.after(LEASE)))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!((first.connection.fence, first.connection.reply_lost_at), (2, None));
         let until = now.after(LEASE);
         assert_eq!(held_until(&mut tx, tenant, id).await.unwrap(), Some(until));
-        assert!(claim(&mut tx, tenant, id, until.before(MILLI)).await.unwrap().is_none());
+        assert!(
+            claim(
+                &mut tx,
+                tenant,
+                id,
+                (until.before(MILLI), until.before(MILLI).after(LEASE))
+            )
+            .await
+            .unwrap()
+            .is_none()
+        );
 
         release(&mut tx, &first).await.unwrap();
         assert_eq!(held_until(&mut tx, tenant, id).await.unwrap(), None);
-        let second = claim(&mut tx, tenant, id, now).await.unwrap().unwrap();
+        let second = claim(&mut tx, tenant, id, (now, now.after(LEASE)))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(second.connection.reply_lost_at, None, "nothing had been sent");
         release(&mut tx, &first).await.unwrap();
         assert_eq!(
@@ -70,11 +86,19 @@ async fn a_lease_is_held_by_one_until_it_is_given_back_or_lapses() {
             "not its own"
         );
 
-        let third = claim(&mut tx, tenant, id, until).await.unwrap().unwrap();
+        let third = claim(&mut tx, tenant, id, (until, until.after(LEASE)))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(third.connection.fence, 4);
         assert_eq!(third.connection.reply_lost_at, Some(now), "whoever died may have sent");
         let unknown = ConnectionId::new(now);
-        assert!(claim(&mut tx, tenant, &unknown, now).await.unwrap().is_none());
+        assert!(
+            claim(&mut tx, tenant, &unknown, (now, now.after(LEASE)))
+                .await
+                .unwrap()
+                .is_none()
+        );
         assert_eq!(held_until(&mut tx, tenant, &unknown).await.unwrap(), None);
         tx.commit().await.unwrap();
     })
@@ -93,7 +117,7 @@ async fn of_many_claims_at_once_one_succeeds() {
             let (tenant, id) = (one.tenant.clone(), one.id.clone());
             claims.spawn(async move {
                 let mut tx = app.db.begin().await.unwrap();
-                let lease = claim(&mut tx, &tenant, &id, now).await.unwrap();
+                let lease = claim(&mut tx, &tenant, &id, (now, now.after(LEASE))).await.unwrap();
                 tx.commit().await.unwrap();
                 lease.is_some()
             });

@@ -9,6 +9,8 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use evergrant::secret::Secret;
 use tokio::task::JoinSet;
 
+use super::Gate;
+
 /// One request.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
@@ -41,6 +43,8 @@ struct State {
 pub(crate) struct Receiver {
     /// `host:port`
     pub(crate) address: String,
+    /// What holds its answers back.
+    pub(crate) gate: Gate,
     state: Arc<Mutex<State>>,
     _server: JoinSet<()>,
 }
@@ -49,12 +53,17 @@ impl Receiver {
     /// Listens on a free port and answers 200.
     pub(crate) async fn start() -> Self {
         let state = Arc::new(Mutex::new(State::default()));
-        let shared = state.clone();
+        let gate = Gate::default();
+        let (shared, door) = (state.clone(), gate.clone());
         let routes = Router::new().fallback(async move |method: Method, headers: HeaderMap, body: Bytes| {
             let body = String::from_utf8(body.to_vec()).unwrap();
-            let mut state = shared.lock().unwrap();
-            state.got.push(Received { method, headers, body });
-            state.answers.pop_front().unwrap_or(StatusCode::OK)
+            let answer = {
+                let mut state = shared.lock().unwrap();
+                state.got.push(Received { method, headers, body });
+                state.answers.pop_front().unwrap_or(StatusCode::OK)
+            };
+            door.pass().await;
+            answer
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -62,6 +71,7 @@ impl Receiver {
         server.spawn(async move { axum::serve(listener, routes).await.unwrap() });
         Self {
             address,
+            gate,
             state,
             _server: server,
         }
