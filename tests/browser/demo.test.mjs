@@ -94,7 +94,7 @@ describe('the demo', () => {
     assert.equal(await sms.id(), id);
 
     const line = await sms.curlLine('app_uninstalled');
-    assert.match(line, /^curl -X POST http:\/\/127\.0\.0\.1:\d+\/demo\/break\/sandbox-key\/app_uninstalled$/);
+    assert.match(line, /^curl -X POST 127\.0\.0\.1:\d+\/demo\/break\/sandbox-key\/app_uninstalled$/);
     const { stdout } = await promisify(execFile)('bash', ['-c', `${line} --silent --show-error`]);
     assert.deepEqual(JSON.parse(stdout), { broken: { clients: 0, grants: 0, keys: 1 } });
     await sms.isFlagged('app_uninstalled');

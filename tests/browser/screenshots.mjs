@@ -6,7 +6,7 @@ import { startBrowser } from './support/browser.mjs';
 import { Card, Demo, webhooksShown } from './support/demo.mjs';
 
 const target = process.argv[2] ?? fileURLToPath(new URL('../../docs/images', import.meta.url));
-const DESKTOP = { width: 1180, height: 800 };
+const DESKTOP = { width: 1120, height: 740 };
 const PHONE = { width: 390, height: 844 };
 const SCHEMES = /** @type {const} */ (['light', 'dark']);
 
@@ -39,6 +39,7 @@ try {
   await webhooksShown(page, { event: 'Connection Expired', slug: 'sandbox-oauth', count: 1 });
   for (const card of [crm, sms]) await card.root.locator('summary').click();
   await page.evaluate(() => window.scrollTo(0, 0));
+  await page.mouse.move(0, 0);
 
   const hosted = await context.newPage();
   await hosted.goto(new URL('/demo/hosted', demo.page).href);

@@ -24,6 +24,7 @@ use crate::secret::Secret;
 use crate::tenants::{self, Environment, Scopes, Tenant};
 use crate::webhooks;
 
+const TEAM: &str = "Acme Tasks";
 const ACCOUNT: &str = "acme-corp";
 const OAUTH_APP: &str = "sandbox-oauth";
 const CLIENT_ID: &str = "acme-tasks";
@@ -121,8 +122,9 @@ fn afresh(folder: &Path) -> std::io::Result<()> {
 
 /// What a team sets up once: a key, a customer, its OAuth client at the provider, a webhook.
 async fn furnish(app: &App, provider: &Sandbox, origin: &Url) -> anyhow::Result<(Tenant, Secret)> {
-    let found = tenants::store::find_environment(&mut *app.db.read().await?, "default", Environment::Test).await?;
-    let environment = found.context("the first start makes `default`")?;
+    let org = tenants::create_organisation(app, TEAM).await?.name;
+    let found = tenants::store::find_environment(&mut *app.db.read().await?, &org, Environment::Test).await?;
+    let environment = found.context("an organisation has both environments")?;
     let tenant = environment.tenant.clone();
     let key = tenants::create_key(app, &environment, "demo", Scopes::ALL).await?.value;
     let customer = accounts::Change::of(ACCOUNT)?.named(Some("Acme Corp".to_owned()))?;
@@ -132,7 +134,7 @@ async fn furnish(app: &App, provider: &Sandbox, origin: &Url) -> anyhow::Result<
         tenant.id.as_str(),
         Registered {
             client_id: CLIENT_ID.to_owned(),
-            name: "Acme Tasks".to_owned(),
+            name: TEAM.to_owned(),
             secret: secret.clone(),
             redirect_uris: vec![app.url(&format!("/api/v1/{OAUTH_APP}/callback"))],
             refresh_tokens: true,
@@ -150,7 +152,7 @@ async fn furnish(app: &App, provider: &Sandbox, origin: &Url) -> anyhow::Result<
     let webhook = webhooks::Change {
         url: Some(origin.join("/webhooks")?.to_string()),
         events: Some(events.map(str::to_owned).to_vec()),
-        description: Some("Acme Tasks".to_owned()),
+        description: Some(TEAM.to_owned()),
         ..webhooks::Change::default()
     };
     webhooks::create(app, &tenant, webhook).await?;

@@ -122,8 +122,8 @@ async function enterKey(view) {
   const { key } = await ours("demo/key", {});
   const wanted = view.app?.auth_input_map?.length ? view.app.auth_input_map : [{ name: "api_key", label: "API key", required: true }];
   const secret = wanted.find((field) => field.type === "password" || /key|token/.test(field.name)) ?? wanted[0];
-  $("fields").replaceChildren(...wanted.map((field) => h("label", {}, field.label ?? field.name,
-    field.required !== true && h("span.soft", {}, " (optional)"),
+  $("fields").replaceChildren(...wanted.map((field) => h("label", {},
+    h("span", {}, field.label ?? field.name, field.required !== true && h("span.soft", {}, " (optional)")),
     h("input", {
       name: field.name, required: field.required === true, placeholder: field.placeholder, autocomplete: "off",
       spellcheck: "false", value: field === secret ? key : "",
@@ -193,8 +193,8 @@ function put(place, shows, make) {
 function draw(webhooks) {
   const steps = [
     { text: "Connect", hint: "Sandbox CRM: choose Alice, press Allow.", done: views[0].app?.connected === true || seen.flagged },
-    { text: "Use it now", hint: "Evergrant tries the connection.", done: seen.used },
-    { text: "Break it", hint: "Customer takes access back, for one.", done: seen.broken },
+    { text: "Use it now", hint: "Evergrant tries the connection.", done: seen.used || seen.flagged },
+    { text: "Break it", hint: "Customer takes access back, for one.", done: seen.broken || seen.flagged },
     { text: "Use it again", hint: "Flagged, with its reason; the webhook arrives.", done: seen.flagged },
     { text: "Reconnect", hint: "Works again, under the same id.", done: seen.repaired },
   ];

@@ -85,7 +85,7 @@ function identity(app) {
 
 function breakPanel({ slug, causes, open }, actions) {
   const line = ({ cause, name, hint, repair }) => {
-    const curl = `curl -X POST ${location.origin}/demo/break/${slug}/${cause}`;
+    const curl = `curl -X POST ${location.host}/demo/break/${slug}/${cause}`;
     const key = (what) => ({ "data-key": `${slug} ${cause} ${what}` });
     const copy = async ({ target }) => {
       await navigator.clipboard.writeText(curl);
