@@ -16,7 +16,9 @@ help: ## List the targets
 
 .PHONY: demo
 demo: ## Build and start the demo: nothing to configure, prints what to open
-	cargo run --locked --package evergrant --bin evergrant -- demo
+	@echo "Building Evergrant; the first build takes a few minutes."
+	@cargo build --locked --package evergrant --bin evergrant
+	@exec "$(BINARY)" demo
 
 .PHONY: test
 test: ## Install what is missing, then run all that must pass

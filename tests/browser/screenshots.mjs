@@ -1,56 +1,59 @@
-// Takes the pictures that the README shows, from a running demo: node screenshots.mjs [FOLDER]
-//
-// The demo prints its addresses; each becomes one picture, in light and in dark.
-import { once } from 'node:events';
-import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+// Takes the pictures of the README from a running demo, by clicks: node screenshots.mjs [FOLDER]
+import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startBrowser } from './support/browser.mjs';
-import { eventually, freePort } from './support/net.mjs';
+import { Card, Demo, webhooksShown } from './support/demo.mjs';
 
-const BINARY = process.env.EVERGRANT_BIN ?? fileURLToPath(new URL('../../target/debug/evergrant', import.meta.url));
 const target = process.argv[2] ?? fileURLToPath(new URL('../../docs/images', import.meta.url));
+const DESKTOP = { width: 1120, height: 740 };
+const PHONE = { width: 390, height: 844 };
+const SCHEMES = /** @type {const} */ (['light', 'dark']);
 
-/** A file name for an address: its path, or "home". @param {string} address */
-const nameOf = (address) => new URL(address).pathname.split('/').filter(Boolean).join('-').replace(/[^\w-]/g, '_') || 'home';
+/** @param {import('playwright-core').Page} page @param {string} name @param {boolean} [fullPage] */
+async function picture(page, name, fullPage = false) {
+  const path = join(target, `${name}.png`);
+  await page.screenshot({ path, fullPage, animations: 'disabled', caret: 'hide' });
+  console.log(path);
+}
 
-const folder = await mkdtemp(join(tmpdir(), 'evergrant-demo-'));
-const listen = `127.0.0.1:${await freePort()}`;
-const demo = spawn(BINARY, ['demo'], {
-  env: { PATH: process.env.PATH, EVERGRANT_LISTEN: listen, EVERGRANT_PUBLIC_URL: `http://${listen}`, EVERGRANT_DATA_DIR: folder },
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
-let printed = '';
-demo.stdout.setEncoding('utf8').on('data', (text) => { printed += text; });
-const exited = once(demo, 'exit');
-
+await mkdir(target, { recursive: true });
+const demo = await Demo.start();
 const browser = await startBrowser();
 try {
-  await eventually('the demo', async () => {
-    if (demo.exitCode !== null) throw new Error(`the demo ended with ${demo.exitCode}:\n${printed}`);
-    return (await fetch(`http://${listen}/readyz`).catch(() => undefined))?.ok || undefined;
-  }, 30_000);
-  const addresses = await eventually('an address in what the demo prints', async () => {
-    const found = new Set(printed.match(/http:\/\/(?:127\.0\.0\.1|localhost):\d+[^\s"'<>)]*(?<![.,;:])/g));
-    return found.size > 0 ? [...found] : undefined;
-  });
-  await mkdir(target, { recursive: true });
-  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-    const page = await browser.newPage({ viewport: { width: 1200, height: 800 }, deviceScaleFactor: 2, colorScheme });
-    for (const address of addresses) {
-      const answer = await page.goto(address);
-      if (!answer?.ok() || !/html/.test(answer.headers()['content-type'] ?? '')) continue; // an API address, say
-      const path = join(target, `${nameOf(address)}-${colorScheme}.png`);
-      await page.screenshot({ path, animations: 'disabled' });
-      console.log(path);
+  const context = await browser.newContext({ viewport: DESKTOP, deviceScaleFactor: 1.5 });
+  const page = await context.newPage();
+  await page.goto(demo.page);
+  const crm = new Card(page, 'sandbox-oauth');
+  const sms = new Card(page, 'sandbox-key');
+
+  const consent = await crm.popup('Connect');
+  await picture(consent, 'consent', true);
+  await consent.getByRole('button', { name: 'Allow' }).click();
+  await crm.says('Connected.');
+  await sms.sendKey('Connect');
+  await crm.press('Use it now');
+  await crm.says('It works.');
+  await crm.break('token_revoked');
+  await crm.isFlagged('token_revoked'); // the interesting moment: flagged, with its reason, and the team told
+  await webhooksShown(page, { event: 'Connection Expired', slug: 'sandbox-oauth', count: 1 });
+  for (const card of [crm, sms]) await card.root.locator('summary').click();
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await page.mouse.move(0, 0);
+
+  const hosted = await context.newPage();
+  await hosted.goto(new URL('/demo/hosted', demo.page).href);
+  for (const colorScheme of SCHEMES) {
+    for (const [shown, name] of /** @type {const} */ ([[page, 'demo'], [hosted, 'portal']])) {
+      await shown.emulateMedia({ colorScheme });
+      await picture(shown, `${name}-${colorScheme}`);
     }
-    await page.close();
   }
+  await hosted.emulateMedia({ colorScheme: 'light' });
+  await hosted.setViewportSize(PHONE);
+  await picture(hosted, 'portal-phone');
+  for (const name of ['demo', 'portal']) await copyFile(join(target, `${name}-light.png`), join(target, `${name}.png`));
 } finally {
   await browser.close();
-  demo.kill('SIGTERM');
-  await exited;
-  await rm(folder, { recursive: true, force: true });
+  await demo.stop();
 }

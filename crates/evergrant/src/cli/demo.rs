@@ -24,18 +24,17 @@ use crate::secret::Secret;
 use crate::tenants::{self, Environment, Scopes, Tenant};
 use crate::webhooks;
 
+const TEAM: &str = "Acme Tasks";
 const ACCOUNT: &str = "acme-corp";
 const OAUTH_APP: &str = "sandbox-oauth";
 const CLIENT_ID: &str = "acme-tasks";
 
 pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<()> {
-    let (server, page) = (
-        listener(loaded.config.listen).await?,
-        listener(next_port(loaded.config.listen)).await?,
-    );
+    let wanted = loaded.config.listen;
+    let (server, page) = (listener(wanted).await?, listener(next_port(wanted)).await?);
     let (server_at, page_at) = (server.local_addr()?, page.local_addr()?);
     let (public_url, origin) = (local_url(server_at)?, local_url(page_at)?);
-    let config = config(&loaded.config, &[&public_url, &origin])?;
+    let config = config(&loaded.config, server_at.port(), &[&public_url, &origin])?;
     let app = open::open(&config, public_url.clone()).await?.app;
     let provider = sandbox::new(&public_url);
     let (tenant, key) = furnish(&app, &provider, &origin).await?;
@@ -52,7 +51,8 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<()> {
     };
     let stop = CancellationToken::new();
     serve::watch_signals(stop.clone())?;
-    announce(&public_url, &origin);
+    let elsewhere = wanted.port() != 0 && wanted != server_at;
+    announce(&public_url, &origin, elsewhere.then_some(wanted));
     let besides = sandbox::routes(&app, &provider);
     let until = stop.clone().cancelled_owned();
     let shown = async move {
@@ -83,13 +83,18 @@ fn next_port(of: SocketAddr) -> SocketAddr {
     )
 }
 
-fn local_url(at: SocketAddr) -> anyhow::Result<Url> {
+/// An address that a browser here can open: "all addresses" is none.
+fn local_url(mut at: SocketAddr) -> anyhow::Result<Url> {
+    if at.ip().is_unspecified() {
+        at.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
     Ok(Url::parse(&format!("http://{at}"))?)
 }
 
-/// The demo's own settings: a folder of its own, made anew each time, since the sandbox forgets everything, too.
-fn config(given: &Config, private: &[&Url]) -> anyhow::Result<Config> {
-    let folder = given.data_dir.join("demo");
+/// The demo's own settings: a folder of its own, made anew each time, since the sandbox forgets everything, too. The
+/// port is in its name, so that a second demo does not empty the folder of one that runs.
+fn config(given: &Config, port: u16, private: &[&Url]) -> anyhow::Result<Config> {
+    let folder = given.data_dir.join(format!("demo-{port}"));
     afresh(&folder).with_context(|| format!("the demo's folder {} cannot be emptied", folder.display()))?;
     let file = folder.join("evergrant.db");
     let mut config = given.clone();
@@ -117,8 +122,9 @@ fn afresh(folder: &Path) -> std::io::Result<()> {
 
 /// What a team sets up once: a key, a customer, its OAuth client at the provider, a webhook.
 async fn furnish(app: &App, provider: &Sandbox, origin: &Url) -> anyhow::Result<(Tenant, Secret)> {
-    let found = tenants::store::find_environment(&mut *app.db.read().await?, "default", Environment::Test).await?;
-    let environment = found.context("the first start makes `default`")?;
+    let org = tenants::create_organisation(app, TEAM).await?.name;
+    let found = tenants::store::find_environment(&mut *app.db.read().await?, &org, Environment::Test).await?;
+    let environment = found.context("an organisation has both environments")?;
     let tenant = environment.tenant.clone();
     let key = tenants::create_key(app, &environment, "demo", Scopes::ALL).await?.value;
     let customer = accounts::Change::of(ACCOUNT)?.named(Some("Acme Corp".to_owned()))?;
@@ -128,7 +134,7 @@ async fn furnish(app: &App, provider: &Sandbox, origin: &Url) -> anyhow::Result<
         tenant.id.as_str(),
         Registered {
             client_id: CLIENT_ID.to_owned(),
-            name: "Acme Tasks".to_owned(),
+            name: TEAM.to_owned(),
             secret: secret.clone(),
             redirect_uris: vec![app.url(&format!("/api/v1/{OAUTH_APP}/callback"))],
             refresh_tokens: true,
@@ -140,11 +146,13 @@ async fn furnish(app: &App, provider: &Sandbox, origin: &Url) -> anyhow::Result<
         scopes: None,
     };
     clients::set(app, &tenant, OAUTH_APP, client).await?;
+    let returns = [origin.origin().ascii_serialization()];
+    tenants::set_origins(app, &tenant, (&returns, &[]), "demo").await?;
     let events = ["Connection Created", "Connection Expired", "Connection Deleted"];
     let webhook = webhooks::Change {
         url: Some(origin.join("/webhooks")?.to_string()),
         events: Some(events.map(str::to_owned).to_vec()),
-        description: Some("Acme Tasks".to_owned()),
+        description: Some(TEAM.to_owned()),
         ..webhooks::Change::default()
     };
     webhooks::create(app, &tenant, webhook).await?;
@@ -152,17 +160,22 @@ async fn furnish(app: &App, provider: &Sandbox, origin: &Url) -> anyhow::Result<
 }
 
 #[expect(clippy::print_stdout, reason = "this is what the command prints")]
-fn announce(server: &Url, page: &Url) {
+fn announce(server: &Url, page: &Url, taken: Option<SocketAddr>) {
+    if let Some(taken) = taken {
+        println!(
+            "{taken} cannot be used here, most likely because another program has it: using a free port instead.\n"
+        );
+    }
     println!(
         "\
 Evergrant is running, with a provider that can be broken on purpose and a page that plays your product.
 
   Open   {page}
 
-  1. Connect \"Sandbox CRM\": allow access in the window that opens. Connect \"Sandbox SMS\" with the key in its form.
-  2. Break one of them with its button, or with the curl line beside it.
-  3. Press \"Use it now\": the connection is flagged, with its reason, and the webhook arrives.
-  4. Reconnect: the same connection id works again.
+  1. Press \"Connect\" on Sandbox CRM, then \"Allow\" in the window that opens. Sandbox SMS connects with a key.
+  2. Break one of them with a red button, or with the curl line below it.
+  3. Press \"Use it now\": the connection turns reauth_required, with its reason, and the webhook arrives.
+  4. Press \"Reconnect\": it works again, with the same connection id.
 
   Server {server}   (API documents: {server}docs)
   Stop with Ctrl-C. Every demo begins afresh."

@@ -4,16 +4,16 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::Method;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Shared;
 use super::upstream::{self, Said};
 use crate::ids::ConnectionId;
-use crate::sandbox::{Target, Weather};
+use crate::sandbox::{Cause, SandboxApp, Target, Weather};
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
@@ -24,8 +24,9 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/demo/webhooks", get(webhooks))
         .route("/demo/sandbox", get(sandbox))
         .route("/demo/key", post(key))
-        .route("/demo/break", post(break_access))
-        .route("/demo/repair", post(repair))
+        .route("/demo/break/{app}/{cause}", post(break_access))
+        .route("/demo/repair/{app}/{cause}", post(repair))
+        .route("/demo/hosted", get(hosted))
         .route("/demo/weather", post(weather))
 }
 
@@ -79,35 +80,58 @@ async fn key(State(desk): State<Shared>) -> Result<Json<Value>, Wrong> {
     Ok(Json(json!({ "id": key.id, "key": key.value.expose() })))
 }
 
-/// The red buttons.
-async fn break_access(State(desk): State<Shared>, body: Bytes) -> Result<Json<Value>, Wrong> {
-    let target: Target = read(&body)?;
+/// To the page that Evergrant hosts for the customer: for products that build no settings page of their own.
+async fn hosted(State(desk): State<Shared>) -> Response {
+    let properties = json!({ "name": "Acme Corp", "redirect_url": desk.page.origin.as_str() });
+    let said = upstream::ask(&desk, Method::POST, "/api/v2/public/connect-url", Some(properties)).await;
+    match said.body["hosted_url"].as_str() {
+        Some(url) => Redirect::to(url).into_response(),
+        None => said.into_response(),
+    }
+}
+
+/// The red buttons. The address says it all, so that a curl line is short.
+async fn break_access(State(desk): State<Shared>, Path(path): Path<Lever>) -> Result<Json<Value>, Wrong> {
+    let target = Target::from(path);
     let broken = desk.page.sandbox.break_access(&desk.page.sandbox_tenant, &target)?;
     Ok(Json(json!({ "broken": broken })))
 }
 
 /// Mends at the provider what can be mended there.
-async fn repair(State(desk): State<Shared>, body: Bytes) -> Result<Json<Value>, Wrong> {
-    let target: Target = read(&body)?;
+async fn repair(State(desk): State<Shared>, Path(path): Path<Lever>) -> Result<Json<Value>, Wrong> {
+    let target = Target::from(path);
     let mended = desk.page.sandbox.repair(&desk.page.sandbox_tenant, &target)?;
     Ok(Json(json!({ "mended": mended })))
 }
 
 /// The provider's passing troubles.
 async fn weather(State(desk): State<Shared>, body: Bytes) -> Result<Json<Value>, Wrong> {
-    let weather: Weather = read(&body)?;
+    let weather: Weather = serde_json::from_slice(&body)
+        .map_err(|_| Wrong("the body is not the weather that is wanted here".to_owned()))?;
     desk.page.sandbox.set_weather(&desk.page.sandbox_tenant, weather);
     Ok(Json(json!({ "weather": weather })))
+}
+
+/// What to break or mend: all that the customer has of an application.
+#[derive(Deserialize)]
+struct Lever {
+    app: SandboxApp,
+    cause: Cause,
+}
+
+impl From<Lever> for Target {
+    fn from(Lever { app, cause }: Lever) -> Self {
+        Self {
+            app: Some(app),
+            ..Self::everything(cause)
+        }
+    }
 }
 
 /// Parsed, so that nothing else of Evergrant's API can be reached through this back end.
 fn connection_id(text: &str) -> Result<ConnectionId, Wrong> {
     text.parse()
         .map_err(|_| Wrong("this is not a connection's id".to_owned()))
-}
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Wrong> {
-    serde_json::from_slice(body).map_err(|_| Wrong("the body is not the JSON that is wanted here".to_owned()))
 }
 
 /// The page (or a curl line) sent what cannot be done.

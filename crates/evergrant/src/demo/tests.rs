@@ -103,18 +103,14 @@ fn a_signature_of_the_wrong_length_or_alphabet_is_no_signature() {
 #[tokio::test]
 async fn only_the_page_itself_and_programs_without_an_origin_are_answered() {
     let page = page();
-    let lever = r#"{"cause":"client_deleted"}"#;
+    let lever = "/demo/break/sandbox-oauth/client_deleted";
     for stranger in [
         [("host", "evil.example:8090"), ("x-a", "b")],
         [("host", "127.0.0.1:8090"), ("origin", "https://evil.example")],
         [("host", "127.0.0.1:8090"), ("origin", "http://127.0.0.1:8091")],
         [("host", "127.0.0.1:8090"), ("origin", "null")],
     ] {
-        assert_eq!(
-            call(&page, "POST", "/demo/break", &stranger, lever).await.0,
-            403,
-            "{stranger:?}"
-        );
+        assert_eq!(call(&page, "POST", lever, &stranger, "").await.0, 403, "{stranger:?}");
         assert_eq!(
             call(&page, "POST", "/demo/session", &stranger, "").await.0,
             403,
@@ -122,7 +118,7 @@ async fn only_the_page_itself_and_programs_without_an_origin_are_answered() {
         );
     }
     let own = [("host", "localhost:8090"), ("origin", "http://localhost:8090")];
-    let (status, text) = call(&page, "POST", "/demo/break", &own, lever).await;
+    let (status, text) = call(&page, "POST", lever, &own, "").await;
     assert_eq!(
         (status, text.as_str()),
         (200, r#"{"broken":{"clients":1,"grants":0,"keys":0}}"#)

@@ -3,7 +3,7 @@
 import { Evergrant } from "./evergrant.js";
 import { card, guideList, h, stateOf, webhookList } from "./view.js";
 
-const LOOK_MS = 3000;
+const LOOK_MS = 1500;
 const $ = (id) => document.getElementById(id);
 
 const views = [
@@ -12,12 +12,12 @@ const views = [
     title: "Sandbox CRM",
     text: "Contacts, through OAuth 2.0 with consent in a window.",
     causes: [
-      { cause: "token_revoked", name: "Customer takes access back", hint: "cause 2" },
-      { cause: "refresh_token_expired", name: "Refresh token expires", hint: "cause 3" },
-      { cause: "access_token_expired", name: "Access token expires", hint: "cause 3 if connected without “Keep access”; else refreshed, no alarm" },
-      { cause: "app_uninstalled", name: "Customer uninstalls the app", hint: "cause 4" },
-      { cause: "client_deleted", name: "Your OAuth app is deleted", hint: "cause 5", repair: true },
-      { cause: "client_secret_changed", name: "Client secret changes", hint: "your problem, not the customer’s: no alarm", repair: true },
+      { cause: "token_revoked", name: "Customer takes access back" },
+      { cause: "refresh_token_expired", name: "Refresh token expires" },
+      { cause: "app_uninstalled", name: "Customer uninstalls the app" },
+      { cause: "client_deleted", name: "Your OAuth app is deleted", hint: "mend it, and the connection heals by itself", repair: true },
+      { cause: "access_token_expired", name: "Access token expires", hint: "merely refreshed, unless connected without “Keep access”" },
+      { cause: "client_secret_changed", name: "Your client secret changes", hint: "shows at the next refresh; yours to mend, so no customer is bothered", repair: true },
     ],
   },
   {
@@ -25,8 +25,8 @@ const views = [
     title: "Sandbox SMS",
     text: "Text messages, through an API key.",
     causes: [
-      { cause: "key_expired", name: "API key expires", hint: "cause 1" },
-      { cause: "app_uninstalled", name: "Customer uninstalls the app", hint: "cause 4" },
+      { cause: "key_expired", name: "API key expires" },
+      { cause: "app_uninstalled", name: "Customer uninstalls the app" },
     ],
   },
 ];
@@ -69,13 +69,14 @@ async function during(slug, work) {
     say(view, "bad", error.message);
   }
   view.busy = false;
+  view.acted = true;
   await look();
 }
 
 /** What a check's answer means to the team. */
 function outcome({ outcome: did, connection }) {
   if (connection?.status === "reauth_required") {
-    return { tone: "bad", text: `It no longer works (${connection.reason}): the customer has to reconnect.` };
+    return { tone: "bad", text: "It no longer works. Evergrant has flagged the connection and sent you a webhook; reconnect to repair it." };
   }
   const { verdict, reason } = connection?.trouble ?? {};
   if (verdict === "app_broken") return { tone: "warn", text: `Your own OAuth client is broken (${reason}): for your team to mend.` };
@@ -103,16 +104,15 @@ const actions = {
     say(view, "quiet", "Disconnected; the credential is erased.");
   }),
   break: (slug, cause) => during(slug, async (view) => {
-    const { broken } = await ours("demo/break", { cause, app: slug });
+    const { broken } = await ours(`demo/break/${slug}/${cause}`, {});
     const count = broken.clients + broken.grants + broken.keys;
-    if (count) seen.broken = true;
     say(view, count ? "quiet" : "warn", count
       ? "Broken at the provider. Nobody has told Evergrant: press “Use it now”."
       : "There was nothing alive to break. Connect first.");
   }),
   repair: (slug, cause) => during(slug, async (view) => {
-    await ours("demo/repair", { cause, app: slug });
-    say(view, "quiet", "Mended at the provider.");
+    await ours(`demo/repair/${slug}/${cause}`, {});
+    say(view, "quiet", "Mended at the provider. Press “Use it now”.");
   }),
   toggled: (slug, open) => { viewOf(slug).open = open; },
 };
@@ -122,7 +122,8 @@ async function enterKey(view) {
   const { key } = await ours("demo/key", {});
   const wanted = view.app?.auth_input_map?.length ? view.app.auth_input_map : [{ name: "api_key", label: "API key", required: true }];
   const secret = wanted.find((field) => field.type === "password" || /key|token/.test(field.name)) ?? wanted[0];
-  $("fields").replaceChildren(...wanted.map((field) => h("label", {}, field.label ?? field.name,
+  $("fields").replaceChildren(...wanted.map((field) => h("label", {},
+    h("span", {}, field.label ?? field.name, field.required !== true && h("span.soft", {}, " (optional)")),
     h("input", {
       name: field.name, required: field.required === true, placeholder: field.placeholder, autocomplete: "off",
       spellcheck: "false", value: field === secret ? key : "",
@@ -153,6 +154,9 @@ async function lookAt(view) {
   view.id = account?.connection_id ?? account?.id ?? account?._id;
   view.detail = view.id ? await ours(`demo/connection/${view.id}`).catch(() => undefined) : undefined;
   const state = stateOf(view);
+  if (view.state !== state && !view.acted) view.note = undefined; // it speaks of a state that is over
+  Object.assign(view, { state, acted: false });
+  if (state !== "none") view.open ??= true;
   if (state === "expired") {
     seen.flagged = true;
     view.lastId = view.id;
@@ -164,26 +168,33 @@ async function lookAt(view) {
 async function look() {
   const looks = views.map((view) => lookAt(view).catch((error) => say(view, "bad", error.message)));
   const inbox = ours("demo/webhooks").catch(() => ({ webhooks: [] }));
-  const sky = ours("demo/sandbox").catch(() => ({ weather }));
+  const provider = ours("demo/sandbox").catch(() => ({ weather }));
   await Promise.all(looks);
-  weather = (await sky).weather;
+  const { weather: now, grants = [], keys = [], clients = [] } = await provider;
+  weather = now;
+  // Asked of the provider, so that a curl line counts as much as a button.
+  if ([...grants, ...keys].some((one) => one.ended) || clients.some((one) => one.deleted)) seen.broken = true;
   draw((await inbox).webhooks);
 }
 
 const drawn = {};
-/** Redraws a place only when what it shows has changed, so that focus and scrolling survive. */
+let focused;
+/** Redraws a place only when what it shows has changed. What had the focus gets it back, as soon as it can have it. */
 function put(place, shows, make) {
   const text = JSON.stringify(shows);
   if (drawn[place] === text) return;
   drawn[place] = text;
+  const active = document.activeElement;
+  if (active !== document.body) focused = active.dataset.key;
   $(place).replaceChildren(...make());
+  if (focused && document.activeElement === document.body) $(place).querySelector(`[data-key="${focused}"]`)?.focus();
 }
 
 function draw(webhooks) {
   const steps = [
-    { text: "Connect Sandbox CRM", hint: "Choose Alice, press Allow.", done: views[0].app?.connected === true || seen.flagged },
-    { text: "Use it now", hint: "Evergrant tries the connection.", done: seen.used },
-    { text: "Break it", hint: "“Customer takes access back”, for one.", done: seen.broken },
+    { text: "Connect", hint: "Sandbox CRM: choose Alice, press Allow.", done: views[0].app?.connected === true || seen.flagged },
+    { text: "Use it now", hint: "Evergrant tries the connection.", done: seen.used || seen.flagged },
+    { text: "Break it", hint: "Customer takes access back, for one.", done: seen.broken || seen.flagged },
     { text: "Use it again", hint: "Flagged, with its reason; the webhook arrives.", done: seen.flagged },
     { text: "Reconnect", hint: "Works again, under the same id.", done: seen.repaired },
   ];
@@ -193,7 +204,7 @@ function draw(webhooks) {
   put("weather", weather, () => WEATHER.map(([name, wanted]) => {
     const on = Object.entries({ slow_ms: 0, down: false, throttle: false, lose_replies: 0, garbage: false, ...wanted })
       .every(([key, value]) => (weather[key] ?? value) === value);
-    return h("button.chip", { "aria-pressed": String(on), onclick: () => setWeather(wanted) }, name);
+    return h("button.chip", { "data-key": `weather ${name}`, "aria-pressed": String(on), onclick: () => setWeather(wanted) }, name);
   }));
 }
 

@@ -1,7 +1,7 @@
 // What a product's front end needs of Evergrant: a session token and four calls. The official browser client sends
 // the same requests; it is not embedded here so that the page has nothing to install.
 
-const POLL_MS = 3000;
+const POLL_MS = 1000;
 
 export class Evergrant {
   /**

@@ -23,12 +23,16 @@ const STATES = {
 
 /** What is said of each reason; the code itself is shown beside it. */
 const REASONS = {
-  api_key_invalid: "the key has expired or was revoked",
-  token_revoked: "access was taken back",
-  refresh_token_expired: "the refresh token has expired",
-  access_token_expired: "the access token has expired and nothing can refresh it",
-  app_uninstalled: "the app was uninstalled at the provider",
-  oauth_app_deleted: "your OAuth app was deleted at the provider",
+  api_key_invalid: "The key has expired or was revoked.",
+  token_revoked: "The customer took access back.",
+  refresh_token_expired: "The refresh token has expired.",
+  access_token_expired: "The access token has expired, and nothing can refresh it.",
+  app_uninstalled: "The customer uninstalled the app at the provider.",
+  oauth_app_deleted: "Your OAuth app was deleted at the provider.",
+  oauth_client_secret_invalid: "The provider refuses your client secret.",
+  rate_limited: "The provider asks to slow down.",
+  provider_outage: "The provider has an outage.",
+  network: "The provider cannot be reached.",
 };
 
 export function stateOf({ app, detail }) {
@@ -43,19 +47,15 @@ export function card(view, actions) {
   const state = stateOf(view);
   const [label, tone] = STATES[state];
   const reason = state === "expired" ? (detail?.reason ?? "") : (detail?.trouble?.reason ?? "");
-  const button = (name, action, primary) =>
-    h(`button${primary ? ".primary" : ""}`, { onclick: () => actions[action](slug), disabled: busy }, name);
+  const button = (name, action, primary) => h(`button${primary ? ".primary" : ""}`,
+    { "data-key": `${slug} ${action}`, onclick: () => actions[action](slug), disabled: busy }, name);
   return h("article.card", { "data-slug": slug, "data-state": state },
     h("div.row",
       {},
       h(`span.logo.${slug}`, { "aria-hidden": "true" }, title.split(" ")[1][0]),
       h("div.grow", {}, h("h2", {}, app?.name ?? title), h("p.soft", {}, text)),
       h(`span.badge.${tone}`, {}, label)),
-    reason && h("p.reason", {}, REASONS[reason] ?? "see the reason", " ", h("code", {}, reason),
-      detail?.since && h("span.soft", {}, ` since ${time(detail.since)}`)),
-    id && h("dl.facts", {}, h("dt", {}, "Connection"), h("dd", {}, h("code", {}, id),
-      view.sameId && h("span.same", {}, " same id as before")),
-      identity(app) && h("dt", {}, "Account"), identity(app) && h("dd", {}, identity(app))),
+    id && facts(view, { reason, tone }),
     h("div.row.wrap", {},
       state === "none" && button("Connect", "connect", true),
       state === "expired" && button("Reconnect", "connect", true),
@@ -63,6 +63,18 @@ export function card(view, actions) {
       state !== "none" && button("Disconnect", "disconnect")),
     note && h(`p.note.${note.tone}`, { role: "status" }, note.text),
     breakPanel(view, actions));
+}
+
+/** What the API says of the connection, in its own words. */
+function facts(view, { reason, tone }) {
+  const { app, detail, id } = view;
+  const status = detail?.status ?? (app?.reauth_required ? "reauth_required" : "active");
+  const line = (name, ...what) => [h("dt", {}, name), h("dd", {}, ...what)];
+  return h("dl.facts", {},
+    line("Connection", h("code", {}, id), view.sameId && h("span.same", {}, " ✓ same id as before")),
+    identity(app) && line("Account", identity(app)),
+    line("Status", h(`code.word.${tone}`, {}, status), detail?.since && h("span.soft", {}, ` since ${time(detail.since)}`)),
+    reason && line("Reason", h(`code.word.${tone}.reason`, {}, reason), ` ${REASONS[reason] ?? ""}`));
 }
 
 function identity(app) {
@@ -73,17 +85,21 @@ function identity(app) {
 
 function breakPanel({ slug, causes, open }, actions) {
   const line = ({ cause, name, hint, repair }) => {
-    const curl = `curl -X POST ${location.origin}/demo/break -d '${JSON.stringify({ cause, app: slug })}'`;
-    const copy = h("button.copy", { title: "Copy this line", onclick: () => navigator.clipboard?.writeText(curl) }, "Copy");
+    const curl = `curl -X POST ${location.host}/demo/break/${slug}/${cause}`;
+    const key = (what) => ({ "data-key": `${slug} ${cause} ${what}` });
+    const copy = async ({ target }) => {
+      await navigator.clipboard.writeText(curl);
+      target.textContent = "Copied";
+    };
     return h("li", {},
       h("div.row", {},
-        h("button.danger", { "data-cause": cause, onclick: () => actions.break(slug, cause) }, name),
-        repair && h("button", { "data-repair": cause, onclick: () => actions.repair(slug, cause) }, "Mend"),
-        h("span.soft", {}, hint)),
-      h("div.curl", {}, h("code", {}, curl), copy));
+        h("button.danger", { ...key("break"), "data-cause": cause, onclick: () => actions.break(slug, cause) }, name),
+        repair && h("button", { ...key("repair"), "data-repair": cause, onclick: () => actions.repair(slug, cause) }, "Mend"),
+        hint && h("span.soft", {}, hint)),
+      h("div.curl", {}, h("code", {}, curl), h("button.copy", { ...key("copy"), "aria-label": `Copy the curl line: ${name}`, onclick: copy }, "Copy")));
   };
   const toggle = (event) => actions.toggled(slug, event.target.open);
-  return h("details.break", { open, ontoggle: toggle }, h("summary", {}, "Break it"), h("ul", {}, causes.map(line)));
+  return h("details.break", { open, ontoggle: toggle }, h("summary", { "data-key": `${slug} causes` }, "Break it"), h("ul", {}, causes.map(line)));
 }
 
 /** The list of webhooks, newest first. */

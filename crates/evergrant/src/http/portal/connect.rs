@@ -16,6 +16,7 @@ use crate::catalog::{Application, AuthType, InputField};
 use crate::connections;
 use crate::error::Error;
 use crate::http::api::applications::application;
+use crate::http::error::public_message;
 
 /// What `GET /connect/{…}` may be asked for besides.
 #[derive(Debug, Default, Deserialize)]
@@ -67,7 +68,11 @@ pub async fn act(
         .unwrap_or(application.auth_type);
     match connect(&app, &posted, (&application, auth_type)).await {
         Ok(response) => Ok(response),
-        Err(Error::Invalid { message, .. } | Error::CredentialsRefused(message)) => {
+        Err(error @ (Error::Invalid { .. } | Error::CredentialsRefused(_))) => {
+            let message = match error {
+                Error::CredentialsRefused(said) => format!("This was not accepted: {said}. Check it and try again."),
+                error => public_message(&error),
+            };
             let again = is_connected(&app, visitor, &slug).await?;
             let mut page = form(visitor, (&application, auth_type, again), Some(message));
             for field in page.fields.iter_mut().filter(|field| !field.secret) {

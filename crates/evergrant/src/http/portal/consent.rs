@@ -20,9 +20,10 @@ use crate::secret::Secret;
 const PLAIN_NAME: &str = "evergrant_browser";
 const HOST_NAME: &str = "__Host-evergrant_browser";
 
-/// How long a success stays on the screen before its window closes itself. The official browser client looks every three
-/// seconds and takes a window that is gone for a refusal, unless it has seen the success before (contract, 6.4).
-const SUCCESS_STAYS_MS: u32 = 6_000;
+/// How long news stay on the screen before their window closes itself: long enough to be read. The official browser
+/// client looks every three seconds and takes a window that is gone for a refusal, unless it has seen the success
+/// before (contract, 6.4).
+const STAYS_MS: u32 = 6_000;
 
 const fn cookie_name(https: bool) -> &'static str {
     if https { HOST_NAME } else { PLAIN_NAME }
@@ -94,7 +95,7 @@ fn connected(application: &str, hosted: bool) -> Response {
     let title = format!("{application} is connected");
     let text = "You can close this window.";
     let page = MessagePage::new(Frame::anonymous(), Tone::Success, &title, text);
-    send(StatusCode::OK, &leaving(page, hosted, SUCCESS_STAYS_MS), &[])
+    send(StatusCode::OK, &leaving(page, hosted), &[])
 }
 
 fn not_completed(error: NotCompleted, hosted: bool) -> Result<Response, PageError> {
@@ -105,21 +106,21 @@ fn not_completed(error: NotCompleted, hosted: bool) -> Result<Response, PageErro
             let title = format!("{application} was not connected");
             let text = "Access was not granted, so nothing has changed. You can try again whenever you like.";
             let page = MessagePage::new(frame, Tone::Denied, &title, text);
-            send(StatusCode::OK, &leaving(page, hosted, 0), &[])
+            send(StatusCode::OK, &leaving(page, hosted), &[])
         }
         NotCompleted::NoTokens { application } => {
             let title = format!("{application} did not answer as expected");
             let text =
                 "You agreed, but the access could not be fetched. Nothing has changed; please try again in a moment.";
             let page = MessagePage::new(frame, Tone::Error, &title, text);
-            send(StatusCode::BAD_GATEWAY, &leaving(page, hosted, SUCCESS_STAYS_MS), &[])
+            send(StatusCode::BAD_GATEWAY, &leaving(page, hosted), &[])
         }
         NotCompleted::Failed(error) => return Err(error.into()),
     })
 }
 
 /// On hosted pages there is a way back; in a popup the window closes itself.
-fn leaving(page: MessagePage, hosted: bool, stays_ms: u32) -> MessagePage {
+fn leaving(page: MessagePage, hosted: bool) -> MessagePage {
     if hosted {
         let link = Link {
             href: "/connect".to_owned(),
@@ -131,7 +132,7 @@ fn leaving(page: MessagePage, hosted: bool, stays_ms: u32) -> MessagePage {
         }
     } else {
         MessagePage {
-            closes_after_ms: Some(stays_ms),
+            closes_after_ms: Some(STAYS_MS),
             ..page
         }
     }

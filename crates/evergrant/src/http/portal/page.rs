@@ -118,6 +118,12 @@ impl IntoResponse for PageError {
                 "Not found",
                 "There is nothing here. Go back to your integrations and try again.".to_owned(),
             ),
+            Error::NoOAuthClient { .. } => (
+                "Not ready yet",
+                "This application has not been set up here yet, so nothing has changed. Ask the people whose product \
+                 led you here."
+                    .to_owned(),
+            ),
             error => ("That did not work", public_message(error)),
         };
         let page = MessagePage {
