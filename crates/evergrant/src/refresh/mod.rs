@@ -19,6 +19,7 @@
 
 mod check;
 mod lease;
+mod once;
 mod outcome;
 mod plan;
 mod renew;
@@ -28,7 +29,8 @@ mod tests;
 
 pub use check::check;
 pub use lease::{LEASE, Lease, claim, held_until, postpone, release};
+pub use once::exchange_once;
 pub use outcome::{Did, Outcome};
 pub use plan::{Plan, Why, plan};
-pub use renew::{exchange_once, renew};
+pub use renew::renew;
 pub use sweep::{BATCH, run_due};
