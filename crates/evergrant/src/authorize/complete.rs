@@ -156,7 +156,7 @@ async fn exchange(
         tracing::warn!(slug = application.slug, %error, "the code was not exchanged");
         no_tokens()
     })?;
-    let shape = clients::shape(application)?;
+    let shape = clients::scheme(application)?.reply_shape();
     reply::read(answer.status, &answer.body, &shape, &sent).map_err(|error| {
         let (status, code) = match &error {
             TokenError::Rejected { status, code, .. } => (status, code.as_deref().map(loggable)),

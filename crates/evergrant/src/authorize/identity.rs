@@ -37,25 +37,12 @@ pub(super) fn of_keys(identity: Option<&Identity>, open_values: &Value, probe: O
     }
 }
 
-/// `{ id, name }`, or the id alone where the file names nothing else. At most 200 characters each.
+/// `{ id, name }`, or the id alone where there is no other name.
 fn read(identity: &Identity, answer: &Value) -> Option<Value> {
-    let at = |pointer: &str| {
-        let value = if pointer.starts_with('/') {
-            answer.pointer(pointer)
-        } else {
-            answer.get(pointer)
-        }?;
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            _ => return None,
-        };
-        let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
-        (!text.is_empty()).then_some(text)
-    };
-    let id = at(&identity.id)?;
-    Some(match identity.name.as_deref().and_then(at) {
-        Some(name) if name != id => json!({ "id": id, "name": name }),
-        _ => Value::from(id),
+    let account = identity.read(answer)?;
+    Some(if account.name == account.id {
+        Value::from(account.id)
+    } else {
+        json!({ "id": account.id, "name": account.name })
     })
 }

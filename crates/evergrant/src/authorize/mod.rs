@@ -9,8 +9,8 @@
 //!   forged or stale callback leave everything as it was.
 //! * **Repair in place.** Connecting again is the same call; the connection keeps its id.
 //!
-//! Reading order: [`begin`] (from our API to the provider), [`complete`] (back again), [`save_keys`], [`migrate`],
-//! [`disconnect`].
+//! Reading order: [`begin()`] (from our API to the provider), [`complete()`] (back again), [`save_keys`], [`migrate()`],
+//! [`disconnect()`].
 
 mod begin;
 mod complete;

@@ -108,3 +108,47 @@ fn check_field(field: &InputField, value: Option<&String>) -> Result<(), Error> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Catalog;
+
+    fn check(sid: &str, extra: &str) -> Result<Inputs, String> {
+        let catalog = Catalog::load(None, None).unwrap();
+        let twilio = catalog.get("twilio").unwrap();
+        let values = [
+            ("number", "+15550100"),
+            ("sid", sid),
+            ("auth_token", "s3cret-t0ken"),
+            (extra, "x"),
+        ];
+        let values = values.into_iter().filter(|(name, _)| !name.is_empty());
+        let given = values
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        check_inputs(twilio, AuthType::Keybased, given).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn typed_in_values_are_checked_by_name_and_never_shown() {
+        let sid = format!("AC{}", "0".repeat(32));
+        assert_eq!(check(&sid, "").unwrap().len(), 3);
+        for (sid, extra, told) in [
+            (
+                format!("{sid}\n"),
+                "",
+                "`sid` (Account SID) does not have the expected form",
+            ),
+            (format!("{sid}\r"), "", "`sid`"),
+            (String::new(), "", "`sid` (Account SID) is required"),
+            ("  ".to_owned(), "", "`sid` (Account SID) is required"),
+            ("x".repeat(5000), "", "`sid` is longer than"),
+            (sid.clone(), "colour", "`colour` is no field of twilio"),
+        ] {
+            let message = check(&sid, extra).unwrap_err();
+            assert!(message.contains(told), "{message}");
+            assert!(!message.contains("s3cret") && !message.contains("AC00"), "{message}");
+        }
+    }
+}

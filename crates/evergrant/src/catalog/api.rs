@@ -142,13 +142,15 @@ impl Identity {
     }
 }
 
-/// Ids come as texts and as numbers.
+/// Ids come as texts and as numbers. At most 200 characters are kept, and no control characters.
 fn as_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+    (!text.is_empty()).then_some(text)
 }
 
 /// Which answer names the external account.

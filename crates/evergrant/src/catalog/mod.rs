@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub use api::{Api, ApiBaseFromExtra, ExternalAccount, Identity, IdentitySource, Probe};
 pub use model::{Application, AuthStructure, AuthType, FieldSpec, InputField, InputOption, Pattern};
-pub use urls::{Placed, ValueError, expand};
+pub use urls::{Placed, expand};
 
 pub use scheme::{ClientAuthentication, KeyScheme, Lifetimes, OAuth2Scheme, Placement, Rotation, TokenBody};
 

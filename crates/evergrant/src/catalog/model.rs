@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::Api;
 use super::scheme::{KeyScheme, Lifetimes, OAuth2Scheme};
-use super::urls::{self, ValueError};
+use super::urls;
 use crate::verdict::Rules;
 
 /// How a connection authenticates, in the words of the wire contract.
@@ -238,11 +238,6 @@ impl Application {
             Some(base) => Ok(base),
             None => urls::expand(&self.api.base_url, self.inputs(auth_type), values),
         }
-    }
-
-    /// Checks what was typed into the form of an auth type.
-    pub fn check_values(&self, auth_type: AuthType, values: &BTreeMap<String, String>) -> Result<(), ValueError> {
-        urls::check_values(self.inputs(auth_type), values)
     }
 
     /// The supported auth types, the primary one first.

@@ -269,28 +269,6 @@ fn credentials_are_placed_as_the_file_says_and_values_are_not_templates() {
 }
 
 #[test]
-fn typed_in_values_are_checked_without_being_shown() {
-    let catalog = built_in();
-    let twilio = catalog.get("twilio").unwrap();
-    let check = |sid: &str, extra: &str| {
-        let values = [("number", "+15550100"), ("sid", sid), ("auth_token", "t"), (extra, "x")];
-        let values = values.into_iter().filter(|(name, _)| !name.is_empty());
-        twilio.check_values(
-            AuthType::Keybased,
-            &values.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
-        )
-    };
-    let sid = format!("AC{}", "0".repeat(32));
-    assert_eq!(check(&sid, ""), Ok(()));
-    assert_eq!(
-        check(&format!("{sid}\n"), ""),
-        Err(ValueError::Invalid("sid".to_owned()))
-    );
-    assert_eq!(check("", ""), Err(ValueError::Missing("sid".to_owned())));
-    assert_eq!(check(&sid, "colour"), Err(ValueError::Unknown("colour".to_owned())));
-}
-
-#[test]
 fn the_examples_of_the_guide_load() {
     let oauth = example("## An OAuth application");
     let key = example("## A key application");

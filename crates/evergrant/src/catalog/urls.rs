@@ -9,20 +9,6 @@ use super::model::InputField;
 use super::scheme::Placement;
 use crate::secret::Secret;
 
-/// A value that does not do. Names the field, never the value; whoever typed it in can mend it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ValueError {
-    /// A required field was not given, or is empty.
-    #[error("`{0}` is required")]
-    Missing(String),
-    /// No such field.
-    #[error("`{0}` is not a field of this form")]
-    Unknown(String),
-    /// It does not match the field's pattern or is none of its options.
-    #[error("`{0}` is not valid")]
-    Invalid(String),
-}
-
 /// The address of a template, filled in. A field with a `pattern` may stand for several DNS labels in a host, one
 /// with options for one of them; any other is one label.
 pub fn expand(template: &str, fields: &[InputField], values: &BTreeMap<String, String>) -> Result<Url, TemplateError> {
@@ -51,34 +37,6 @@ pub(super) fn parse(template: &str, fields: &[InputField]) -> Result<UrlTemplate
     };
     let variables: Vec<_> = fields.iter().map(variable).collect();
     UrlTemplate::parse(template, &variables)
-}
-
-/// Checks what was typed into a form: no unknown field, every required one, patterns and options kept.
-pub(super) fn check_values(fields: &[InputField], values: &BTreeMap<String, String>) -> Result<(), ValueError> {
-    if let Some(unknown) = values
-        .keys()
-        .find(|name| !fields.iter().any(|field| field.name == **name))
-    {
-        return Err(ValueError::Unknown(unknown.clone()));
-    }
-    for field in fields {
-        let Some(value) = values.get(&field.name).filter(|value| !value.is_empty()) else {
-            if field.required {
-                return Err(ValueError::Missing(field.name.clone()));
-            }
-            continue;
-        };
-        let in_pattern = field.pattern.as_ref().is_none_or(|pattern| pattern.matches(value));
-        let in_options = field
-            .options
-            .as_ref()
-            .is_none_or(|options| options.iter().any(|one| one.value == *value));
-        // A line break in a value would end a header.
-        if !in_pattern || !in_options || value.chars().any(|c| c.is_control() && field.kind != "textarea") {
-            return Err(ValueError::Invalid(field.name.clone()));
-        }
-    }
-    Ok(())
 }
 
 /// Where one part of a credential goes in a call, filled in.

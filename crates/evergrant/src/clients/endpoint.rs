@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use evergrant_oauth::{BodyFormat, ClientAuth, ReplyShape, TokenEndpoint};
+use evergrant_oauth::TokenEndpoint;
 
 use super::{OAuthClient, secret};
 use crate::app::App;
-use crate::catalog::{self, Application, ClientAuthentication, OAuth2Scheme, TokenBody};
+use crate::catalog::{self, Application, OAuth2Scheme};
 use crate::error::Error;
 use crate::tenants::Tenant;
 
@@ -36,16 +36,7 @@ pub async fn endpoint(
     };
     let Some(template) = template else { return Ok(None) };
     let url = catalog::expand(template, &scheme.inputs, inputs)?;
-    let secret = secret(app, tenant, client).await?;
-    let auth = match (scheme.client_authentication, secret) {
-        (ClientAuthentication::Basic, Some(secret)) => ClientAuth::Basic(secret),
-        (ClientAuthentication::Post, Some(secret)) => ClientAuth::Post(secret),
-        (ClientAuthentication::None, _) | (_, None) => ClientAuth::None,
-    };
-    let body = match scheme.token_body {
-        TokenBody::Form => BodyFormat::Form,
-        TokenBody::Json => BodyFormat::Json,
-    };
+    let auth = scheme.client_auth(secret(app, tenant, client).await?);
     let extra = extra
         .into_iter()
         .flatten()
@@ -55,7 +46,7 @@ pub async fn endpoint(
         url,
         client_id: client.client_id.clone(),
         auth,
-        body,
+        body: scheme.body_format(),
         extra,
     }))
 }
@@ -67,13 +58,5 @@ pub fn scheme(application: &Application) -> Result<&OAuth2Scheme, Error> {
             "`{}` cannot be connected by OAuth 2.0: save its key instead",
             application.slug
         ))
-    })
-}
-
-/// Where the application's token replies hold the tokens.
-pub fn shape(application: &Application) -> Result<ReplyShape, Error> {
-    let path = &scheme(application)?.token_path;
-    Ok(ReplyShape {
-        tokens_at: (!path.is_empty()).then(|| path.clone()),
     })
 }

@@ -7,6 +7,6 @@ mod model;
 pub mod store;
 mod work;
 
-pub use endpoint::{Purpose, endpoint, scheme, shape};
+pub use endpoint::{Purpose, endpoint, scheme};
 pub use model::{NewClient, OAuthClient};
 pub use work::{get, list, remove, secret, set};

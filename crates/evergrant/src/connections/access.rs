@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use evergrant_oauth::TemplateError;
 use serde_json::Value;
 use url::Url;
 
 use super::credential::Credential;
-use crate::catalog::{self, Application, AuthType, InputField, Placed};
+use crate::catalog::{Application, AuthType, InputField, Placed, Probe};
 use crate::error::Error;
 use crate::secret::Secret;
 
@@ -40,7 +41,7 @@ impl<'a> Access<'a> {
         ))?;
         let (fields, inputs) = (application.inputs(auth_type), inputs_of(credential));
         let mut access = Self {
-            base: base(application, credential, (fields, &inputs))?,
+            base: base(application, auth_type, credential, &inputs)?,
             headers: Vec::new(),
             query: Vec::new(),
             fields,
@@ -70,19 +71,9 @@ impl<'a> Access<'a> {
         self.headers.iter().all(|(_, value)| value.expose().bytes().all(fits))
     }
 
-    /// The address of a path below the base, or of an absolute address, as the catalogue writes it, with the parameters
-    /// that carry the credential.
-    pub fn url(&self, template: &str) -> Result<Url, Error> {
-        let mut url = if template.contains("://") {
-            expand(template, self.fields, &self.inputs)?
-        } else {
-            // The path is filled in on its own: the base has been decided already.
-            let filled = expand(&format!("https://path.invalid{template}"), self.fields, &self.inputs)?;
-            let mut url = self.base.clone();
-            url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), filled.path()));
-            url.set_query(filled.query());
-            url
-        };
+    /// The address of the application's probe, with the parameters that carry the credential.
+    pub fn probe_url(&self, probe: &Probe) -> Result<Url, Error> {
+        let mut url = probe.address(&self.base, self.fields, &self.inputs).map_err(unfit)?;
         for (name, value) in &self.query {
             url.query_pairs_mut().append_pair(name, value.expose());
         }
@@ -117,24 +108,20 @@ fn values_of(credential: &Credential) -> BTreeMap<String, Secret> {
     }
 }
 
-/// The API's base: named by the token reply where the file says so, else the file's template.
+/// Where the API is: the token reply may have named it.
 fn base(
     application: &Application,
+    auth_type: AuthType,
     credential: &Credential,
-    (fields, inputs): (&[InputField], &BTreeMap<String, String>),
+    inputs: &BTreeMap<String, String>,
 ) -> Result<Url, Error> {
-    if let (Credential::OAuth2(tokens), Some(scheme)) = (credential, &application.oauth2)
-        && let Some(named) = &scheme.api_base_from_extra
-    {
-        let extras: Value = serde_json::from_str(tokens.extras.expose()).unwrap_or_default();
-        if let Some(url) = named.resolve(&extras) {
-            return Ok(url);
-        }
-    }
-    expand(&application.api.base_url, fields, inputs)
+    let reply: Option<Value> = match credential {
+        Credential::OAuth2(tokens) => serde_json::from_str(tokens.extras.expose()).ok(),
+        Credential::Keys(_) => None,
+    };
+    application.api_base(auth_type, inputs, reply.as_ref()).map_err(unfit)
 }
 
-fn expand(template: &str, fields: &[InputField], inputs: &BTreeMap<String, String>) -> Result<Url, Error> {
-    catalog::expand(template, fields, inputs)
-        .map_err(|_| Error::Internal("stored values that no longer fit the application's address"))
+fn unfit(_: TemplateError) -> Error {
+    Error::Internal("stored values that no longer fit the application's address")
 }

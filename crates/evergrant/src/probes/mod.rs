@@ -36,7 +36,7 @@ fn request(application: &Application, credential: &Credential) -> Result<Option<
     } else {
         Method::GET
     };
-    let mut request = Request::new(method, access.url(&probe.url)?);
+    let mut request = Request::new(method, access.probe_url(probe)?);
     request
         .headers
         .push(("accept".to_owned(), Secret::from("application/json".to_owned())));
@@ -99,11 +99,7 @@ fn met(probe: &Probe, answer: Result<&Reply, Unreachable>) -> bool {
     if probe.expect.is_empty() {
         return !is_page(&reply.body);
     }
-    let body = reply.json().unwrap_or_default();
-    probe
-        .expect
-        .iter()
-        .all(|(pointer, wanted)| body.pointer(pointer) == Some(wanted))
+    probe.is_met_by(reply.json().as_ref())
 }
 
 fn is_page(body: &[u8]) -> bool {

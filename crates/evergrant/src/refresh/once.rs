@@ -33,7 +33,12 @@ pub async fn exchange_once(
         .send(request.into())
         .await
         .map_err(|_| Error::ProviderUnavailable { retry_after: None })?;
-    if let Ok(set) = reply::read(answer.status, &answer.body, &clients::shape(application)?, &sent) {
+    if let Ok(set) = reply::read(
+        answer.status,
+        &answer.body,
+        &clients::scheme(application)?.reply_shape(),
+        &sent,
+    ) {
         return Ok(set);
     }
     let known = Circumstances {

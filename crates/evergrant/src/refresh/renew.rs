@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evergrant_oauth::reply;
+use evergrant_oauth::{TokenSet, reply};
 
 use super::lease::{self, Lease};
 use super::outcome::{Did, Outcome};
@@ -169,11 +169,7 @@ fn read(
         answer.as_ref().map_err(|error| *error),
         known,
     );
-    let set = match answer {
-        Ok(answer) => reply::read(answer.status, &answer.body, &clients::shape(application)?, sent).ok(),
-        Err(_) => None,
-    };
-    if let Some(set) = set {
+    if let Some(set) = tokens_in(answer, application, sent)? {
         let fresh = Fresh::renewed(set, tokens, &held.schedule, (&application.lifetimes, now));
         let judgement = works("refresh.renewed", seen.status);
         let guard = Guard { fence: None, ..guard };
@@ -213,6 +209,17 @@ fn read(
         retry_after,
         reply_lost,
     })
+}
+
+/// The tokens of a success.
+fn tokens_in(
+    answer: &Result<Reply, Unreachable>,
+    application: &Application,
+    sent: &[Secret],
+) -> Result<Option<TokenSet>, Error> {
+    let Ok(answer) = answer else { return Ok(None) };
+    let shape = clients::scheme(application)?.reply_shape();
+    Ok(reply::read(answer.status, &answer.body, &shape, sent).ok())
 }
 
 fn works(rule: &str, status: u16) -> Judgement {
