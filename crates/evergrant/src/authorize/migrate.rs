@@ -73,19 +73,40 @@ async fn tokens(
         }
         (None, None) => return Err(Error::Internal("unreachable: one token was given")),
     };
-    let identifier = identity::of_grant(app, application, &fresh.credential).await;
+    // Stored before anything else: where the refresh rotated it, the token that the team brought along is dead.
     let given = Given {
         account,
         application,
         auth_type: AuthType::OAuth2,
         fresh,
-        proved: identity::is_probed(application) && identifier.is_some(),
-        identifier,
+        proved: false,
+        identifier: None,
     };
     let mut tx = app.db.begin().await?;
     let (connection, _) = connections::activate(app, &mut tx, tenant, given).await?;
     tx.commit().await?;
-    Ok(connection)
+    identify(app, tenant, application, connection).await
+}
+
+/// Learns whose account a stored grant is; not knowing it is no reason to fail.
+async fn identify(
+    app: &App,
+    tenant: &Tenant,
+    application: &Application,
+    connection: Connection,
+) -> Result<Connection, Error> {
+    let credential = connections::open_credential(app, tenant, &connection).await?;
+    let Some(identifier) = identity::of_grant(app, application, &credential).await else {
+        return Ok(connection);
+    };
+    let proved_at = identity::is_probed(application).then(|| app.now());
+    let mut tx = app.db.begin().await?;
+    connections::store::identify(&mut tx, &connection, &identifier, proved_at).await?;
+    tx.commit().await?;
+    Ok(Connection {
+        identifier: Some(identifier),
+        ..connection
+    })
 }
 
 fn bare(access_token: Secret) -> TokenSet {

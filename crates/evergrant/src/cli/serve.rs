@@ -12,11 +12,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Loaded, open, sandbox};
 use crate::app::App;
+use crate::egress::DEFAULT_TIMEOUT;
 use crate::http;
 use crate::jobs::Jobs;
+use crate::refresh::STORING;
 
-/// How long requests, refreshes and deliveries that are under way may take to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long requests, refreshes and deliveries that are under way may take to end: as long as the longest of them, which is
+/// a check that probes, refreshes, stores with retries, and probes again.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+const _: () = assert!(
+    PATIENCE.as_secs() > 3 * DEFAULT_TIMEOUT.as_secs() + STORING.as_secs(),
+    "a stop must outlast the longest chain of calls, or a rotated token is cut off"
+);
 /// How long answers may then take to reach their callers.
 const LAST_BYTES: Duration = Duration::from_secs(2);
 

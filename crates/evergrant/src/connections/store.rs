@@ -140,6 +140,28 @@ pub async fn save(conn: &mut AnyConnection, c: &Connection) -> Result<(), Error>
     Ok(())
 }
 
+const IDENTIFY: &str = "UPDATE connections SET identifier = $1, last_ok_at = COALESCE($2, last_ok_at) \
+    WHERE tenant = $3 AND id = $4 AND version = $5 AND disconnected_at IS NULL";
+
+/// Writes down whose account the credential of this version belongs to, and when a call with it was accepted. Whoever is
+/// refreshing it meanwhile is not disturbed.
+pub async fn identify(
+    conn: &mut AnyConnection,
+    connection: &Connection,
+    identifier: &Value,
+    proved_at: Option<Timestamp>,
+) -> Result<(), Error> {
+    sqlx::query(IDENTIFY)
+        .bind(identifier.to_string())
+        .bind(proved_at.map(Timestamp::as_millis))
+        .bind(connection.tenant.as_str())
+        .bind(connection.id.as_str())
+        .bind(connection.version)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 const GET: &str = concat!("SELECT ", columns!(), " FROM connections WHERE tenant = $1 AND id = $2");
 
 /// A connection by its id, disconnected ones too.

@@ -9,7 +9,8 @@ use crate::connections::{Connection, columns, connection};
 use crate::error::Error;
 use crate::ids::{ConnectionId, TenantId};
 
-/// How long a worker may hold a lease. Three times the limit of a request, so that a live worker is never overtaken.
+/// How long a worker may hold a lease: longer than a request and the storing of its outcome may take, so that a live worker
+/// is never overtaken (checked at compile time in `renew`).
 pub const LEASE: Duration = Duration::from_mins(1);
 
 /// The right to refresh one connection, until it lapses. Its fence is the proof: whoever settles names it.

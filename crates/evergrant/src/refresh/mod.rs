@@ -32,5 +32,5 @@ pub use lease::{LEASE, Lease, claim, held_until, postpone, release};
 pub use once::exchange_once;
 pub use outcome::{Did, Outcome};
 pub use plan::{Plan, Why, plan};
-pub use renew::renew;
+pub use renew::{STORING, renew};
 pub use sweep::{BATCH, run_due};

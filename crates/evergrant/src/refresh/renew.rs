@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evergrant_oauth::{TokenSet, reply};
 
-use super::lease::{self, Lease};
+use super::lease::{self, LEASE, Lease};
 use super::outcome::{Did, Outcome};
 use super::plan::{Plan, Why, plan};
 use crate::app::App;
@@ -14,7 +14,7 @@ use crate::connections::{
     self, Connection, ConnectionStatus, Credential, Fresh, Guard, Observed, Recorded, Tokens, circumstances,
     observation,
 };
-use crate::egress::{Reply, Unreachable};
+use crate::egress::{DEFAULT_TIMEOUT, Reply, Unreachable};
 use crate::error::Error;
 use crate::ids::ConnectionId;
 use crate::probes;
@@ -27,8 +27,16 @@ use crate::verdict::{Auth, Circumstances, Evidence, Judgement, Phase, judge};
 /// How long a caller waits for somebody else's renewal.
 const WAIT: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How often a rotated token is tried to be stored when the database fails: about six seconds in all.
+/// How often a rotated token is tried to be stored when the database fails.
 const STORE_TRIES: u32 = 7;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// How long that takes at most, not counting the database's own time-outs.
+pub const STORING: Duration = FIRST_PAUSE.saturating_mul((1 << (STORE_TRIES - 1)) - 1);
+
+const _: () = assert!(
+    LEASE.as_secs() > DEFAULT_TIMEOUT.as_secs() + STORING.as_secs() + 10,
+    "a lease must outlast the request and the storing, or a live worker is overtaken"
+);
 
 /// Renews a connection if `why` demands it: alone, over all nodes. Where it fails after sending, the intent stays as the
 /// record of a lost reply, and the lease lapses.
@@ -242,7 +250,7 @@ async fn store_whatever_happens(
     held: &Connection,
     seen: &Observed,
 ) -> Result<Outcome, Error> {
-    let mut pause = Duration::from_millis(50);
+    let mut pause = FIRST_PAUSE;
     for tries_left in (0..STORE_TRIES).rev() {
         match connections::record(app, tenant, &held.id, seen).await {
             Ok(recorded) => return finished(app, tenant, held, (recorded, Did::Renewed)).await,

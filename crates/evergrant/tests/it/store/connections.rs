@@ -266,3 +266,43 @@ async fn the_timeline_is_read_newest_first_and_loses_only_its_evidence() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn whose_account_it_is_is_written_for_the_credential_that_was_asked_and_no_other() {
+    on_both(async |t| {
+        let (account, now) = (account(&t, "a").await, t.app.now());
+        let one = connection(&t, &account, ("slack", AuthType::OAuth2));
+        let mine = one.tenant.clone();
+        let mut tx = t.app.db.begin().await.unwrap();
+        assert!(store::insert(&mut tx, &one).await.unwrap());
+        store::save(&mut tx, &one).await.unwrap();
+        let later = now.after(HOUR);
+        store::identify(&mut tx, &one, &json!("bob"), Some(later))
+            .await
+            .unwrap();
+        let read = store::get(&mut tx, &mine, &one.id).await.unwrap().unwrap();
+        assert_eq!((&read.identifier, read.last_ok_at), (&Some(json!("bob")), Some(later)));
+        assert_eq!(
+            (read.version, read.fence),
+            (one.version, one.fence),
+            "a refresh under way is not disturbed"
+        );
+
+        store::identify(&mut tx, &one, &json!("carol"), None).await.unwrap();
+        let read = store::get(&mut tx, &mine, &one.id).await.unwrap().unwrap();
+        assert_eq!(read.last_ok_at, Some(later), "without a proof the time stays");
+
+        let older = Connection {
+            version: one.version - 1,
+            ..one.clone()
+        };
+        store::identify(&mut tx, &older, &json!("mallory"), None).await.unwrap();
+        let read = store::get(&mut tx, &mine, &one.id).await.unwrap().unwrap();
+        assert_eq!(
+            read.identifier,
+            Some(json!("carol")),
+            "a newer credential belongs to whom it belongs"
+        );
+    })
+    .await;
+}
