@@ -14,4 +14,4 @@ mod work;
 pub use model::{
     Change, DefaultApp, Field, FieldChange, FieldFilter, LinkedAccount, NewDefaultApp, Page, Record, is_account_id,
 };
-pub use work::{create, delete, delete_credential, find, list, put_credential, record, upsert};
+pub use work::{create, delete, delete_credential, find, hold, list, put_credential, record, upsert};

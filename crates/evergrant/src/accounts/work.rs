@@ -25,6 +25,15 @@ pub async fn find(app: &App, tenant: &Tenant, account_id: &str) -> Result<Linked
         .ok_or_else(|| unknown(tenant, account_id))
 }
 
+/// Takes an account for the rest of the transaction; that it has been deleted since it was found is the caller's to be told.
+pub async fn hold(tx: &mut Tx, tenant: &Tenant, account: &LinkedAccount) -> Result<(), Error> {
+    if store::hold(tx, &tenant.id, &account.id).await? {
+        Ok(())
+    } else {
+        Err(unknown(tenant, &account.account_id))
+    }
+}
+
 /// An account's document.
 pub async fn record(app: &App, tenant: &Tenant, account: LinkedAccount) -> Result<Record, Error> {
     let mut conn = app.db.read().await?;

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::model::{Inputs, LIFETIME, Pending, check_inputs};
 use super::store::{self, Authorization};
-use crate::accounts::LinkedAccount;
+use crate::accounts::{self, LinkedAccount};
 use crate::app::App;
 use crate::catalog::{self, Application, AuthType};
 use crate::clients::{self, OAuthClient};
@@ -39,6 +39,7 @@ pub async fn begin(
     let sealed_request = sealer.seal(place(&start_hash), pending.to_text().as_bytes());
     let now = app.now();
     let mut tx = app.db.begin().await?;
+    accounts::hold(&mut tx, tenant, account).await?;
     let live = connections::store::of_account(&mut tx, &tenant.id, &account.id).await?;
     let repaired = live
         .into_iter()

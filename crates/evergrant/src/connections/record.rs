@@ -190,13 +190,7 @@ pub struct Given<'a> {
 pub async fn activate(app: &App, tx: &mut Tx, tenant: &Tenant, given: Given<'_>) -> Result<(Connection, bool), Error> {
     let sealer = tenants::sealer(app, tenant).await?;
     let now = app.now();
-    if !accounts::store::hold(tx, &tenant.id, &given.account.id).await? {
-        return Err(Error::AccountNotFound {
-            id: given.account.account_id.clone(),
-            org: tenant.org.to_string(),
-            environment: tenant.environment.as_str(),
-        });
-    }
+    accounts::hold(tx, tenant, given.account).await?;
     let (mut connection, new) = take_or_insert(tx, tenant, &given, now).await?;
     connection.sealed = Some(credential::seal(&sealer, &connection.id, &given.fresh.credential));
     connection.schedule = given.fresh.schedule;

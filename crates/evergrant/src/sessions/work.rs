@@ -3,7 +3,7 @@
 use super::model::{Issued, PROPERTIES_LIFE, REUSE_MARGIN, Session, Wanted, hash};
 use super::properties::check;
 use super::store::{self, NewSession};
-use crate::accounts::LinkedAccount;
+use crate::accounts::{self, LinkedAccount};
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::{SessionId, TenantId, random_token};
@@ -38,6 +38,7 @@ pub async fn issue(app: &App, tenant: &Tenant, account: &LinkedAccount, wanted: 
         refresh_expires_at: issued.refresh_expires_at,
     };
     let mut tx = app.db.begin().await?;
+    accounts::hold(&mut tx, tenant, account).await?;
     store::insert(&mut tx, &tenant.id, &new, now).await?;
     tx.commit().await?;
     Ok(issued)

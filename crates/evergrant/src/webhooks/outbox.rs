@@ -122,15 +122,19 @@ pub struct Claim {
     fence: i64,
 }
 
-// Oldest first within each webhook, and all webhooks in turn: a receiver that hangs must not hold up the others. The
-// condition is repeated outside, where PostgreSQL checks it again after waiting for a row.
+// All tenants in turn, within each all its webhooks in turn, and within each of those the oldest first: neither a receiver
+// that hangs nor a tenant with a hundred of them may hold up the others. The condition is repeated outside, where
+// PostgreSQL checks it again after waiting for a row.
 const CLAIM: &str = "\
     UPDATE deliveries SET fence = fence + 1, lease_until = $1 \
     WHERE id IN (SELECT id FROM ( \
-        SELECT d.id, d.next_try_at, ROW_NUMBER() OVER (PARTITION BY d.webhook ORDER BY d.next_try_at, d.id) AS turn \
-        FROM deliveries d JOIN webhooks w ON w.id = d.webhook \
-        WHERE d.next_try_at <= $2 AND (d.lease_until IS NULL OR d.lease_until <= $2) AND w.enabled = 1 \
-      ) due ORDER BY turn, next_try_at LIMIT $3) \
+        SELECT id, next_try_at, ROW_NUMBER() OVER (PARTITION BY tenant ORDER BY turn, next_try_at, id) AS place FROM ( \
+          SELECT d.id, d.tenant, d.next_try_at, \
+            ROW_NUMBER() OVER (PARTITION BY d.webhook ORDER BY d.next_try_at, d.id) AS turn \
+          FROM deliveries d JOIN webhooks w ON w.id = d.webhook \
+          WHERE d.next_try_at <= $2 AND (d.lease_until IS NULL OR d.lease_until <= $2) AND w.enabled = 1 \
+        ) in_turn \
+      ) due ORDER BY place, next_try_at LIMIT $3) \
       AND next_try_at <= $2 AND (lease_until IS NULL OR lease_until <= $2) \
     RETURNING id, tenant, event, webhook, body, attempts, fence";
 

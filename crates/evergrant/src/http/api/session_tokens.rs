@@ -61,7 +61,8 @@ pub async fn issue(
         force_refresh: query.force_refresh.as_deref() == Some("true"),
         ..Wanted::default()
     };
-    let issued = sessions::issue(&app, &admin.tenant, &account, wanted).await?;
+    let issued = sessions::issue(&app, &admin.tenant, &account, wanted).await;
+    let issued = issued.map_err(as_documented)?;
     let now = app.now();
     Ok(Json(IssuedToken {
         token: issued.token.expose().to_owned(),

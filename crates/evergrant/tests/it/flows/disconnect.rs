@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
+use evergrant::accounts;
+use evergrant::authorize::{self, Inputs};
 use evergrant::connections::{KEPT_AFTER_DISCONNECT, store};
+use evergrant::error::Error;
 use evergrant::sandbox::{Cause, Weather};
+use evergrant::sessions::{self, Wanted};
 use serde_json::{Value, json};
 use sqlx::Row as _;
 
@@ -215,6 +219,23 @@ async fn deleting_the_linked_account_disconnects_everything() {
         s.t.link(CUSTOMER).await;
         s.assert_never_connected(CRM).await;
         s.assert_never_connected(SMS).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_asked_for_an_account_that_was_just_deleted_finds_none() {
+    story(async |s| {
+        let (app, tenant) = (&s.t.app, &s.t.environment.tenant);
+        let account = accounts::find(app, tenant, CUSTOMER).await.unwrap();
+        let crm = app.catalog.get(CRM).unwrap();
+        authorize::delete_account(app, tenant, &account, "test").await.unwrap();
+        let token = sessions::issue(app, tenant, &account, Wanted::default())
+            .await
+            .unwrap_err();
+        assert!(matches!(token, Error::AccountNotFound { .. }), "{token}");
+        let consent = authorize::begin(app, tenant, &account, (crm, Inputs::new())).await;
+        assert!(matches!(consent, Err(Error::AccountNotFound { .. })), "{consent:?}");
     })
     .await;
 }

@@ -35,16 +35,19 @@ async fn inserted(t: &TestApp) -> Webhook {
     webhook
 }
 
-async fn appended(t: &TestApp) -> EventId {
-    let now = t.clock.now();
-    let event = Event {
+fn event(now: Timestamp) -> Event {
+    Event {
         kind: EventKind::ConnectionExpired,
         connection: ConnectionId::new(now),
         linked_account_id: "acct-7".to_owned(),
         linked_account_name: None,
         slug: "slack".to_owned(),
         at: now,
-    };
+    }
+}
+
+async fn appended(t: &TestApp) -> EventId {
+    let event = event(t.clock.now());
     let mut tx = t.app.db.begin().await.unwrap();
     let id = outbox::append(&mut tx, &t.environment.tenant, &event).await.unwrap();
     tx.commit().await.unwrap();
@@ -177,6 +180,29 @@ async fn all_webhooks_have_their_turn_in_a_batch() {
         let mut hooks: Vec<_> = claims.iter().map(|claim| claim.webhook.clone()).collect();
         hooks.sort();
         assert_eq!(hooks, [busy.id, quiet.id]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tenant_with_many_webhooks_does_not_hold_up_the_others() {
+    on_both(async |t| {
+        for _ in 0..5 {
+            inserted(&t).await;
+        }
+        appended(&t).await;
+        appended(&t).await;
+        t.clock.advance(Duration::from_secs(1));
+        let key = t.stranger().await;
+        let theirs = tenants::authenticate(&t.app, &key).await.unwrap().tenant;
+        let sealer = tenants::sealer(&t.app, &theirs).await.unwrap();
+        let quiet = webhook(t.clock.now());
+        let mut tx = t.app.db.begin().await.unwrap();
+        endpoints::insert(&mut tx, &theirs.id, &sealer, &quiet).await.unwrap();
+        outbox::append(&mut tx, &theirs, &event(t.clock.now())).await.unwrap();
+        tx.commit().await.unwrap();
+        let hooks: Vec<_> = claimed(&t, 2).await.into_iter().map(|claim| claim.webhook).collect();
+        assert!(hooks.contains(&quiet.id));
     })
     .await;
 }
