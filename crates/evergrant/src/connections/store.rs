@@ -250,8 +250,11 @@ pub async fn try_again(conn: &mut AnyConnection, tenant: &TenantId, slug: &str, 
     Ok(done.rows_affected())
 }
 
-const DUE: &str =
-    "SELECT tenant, id FROM connections WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2";
+// Every tenant's applications in turn: the connections of a provider that hangs must not keep all others waiting.
+const DUE: &str = "SELECT tenant, id FROM ( \
+        SELECT tenant, id, due_at, ROW_NUMBER() OVER (PARTITION BY tenant, slug ORDER BY due_at, id) AS turn \
+        FROM connections WHERE due_at IS NOT NULL AND due_at <= $1 \
+    ) due ORDER BY turn, due_at LIMIT $2";
 
 /// What is due, over all tenants: for the sweep alone. It carries its tenant along.
 pub async fn due_of_all_tenants(

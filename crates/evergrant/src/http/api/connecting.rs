@@ -17,6 +17,7 @@ use crate::catalog::{Application, AuthType};
 use crate::error::{Code, Error};
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::extract::{Account, Admin, JsonBody, KeyAccount, Params, Segment, SessionAccount, linked_account_id};
+use crate::tenants::Scope;
 
 /// Where the customer's browser goes next.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,10 +67,13 @@ pub async fn integrate(
         (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub async fn oauth_url(
     State(app): State<App>,
+    admin: Admin,
     KeyAccount(on): KeyAccount,
     Segment(slug): Segment,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuthUrl>, ApiError> {
+    // The link it makes replaces a connection: not for keys that may only look.
+    admin.demand(Scope::Write)?;
     auth_url(&app, &on, (&slug, query)).await
 }
 

@@ -148,6 +148,21 @@ async fn a_key_that_may_only_read_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_key_that_may_only_read_begins_no_consent() {
+    on_both(async |t| {
+        t.link("a").await;
+        let read = Scopes::parse("read").unwrap();
+        let key = tenants::create_key(&t.app, &t.environment, "reader", read)
+            .await
+            .unwrap();
+        let path = "/api/v2/public/linked-account/integration/oauth-url/slack";
+        let call = t.call(Method::GET, path).header("linked_account_id", "a");
+        call.header("x-api-key", key.value.expose()).refused(403).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_preflight_needs_no_credentials_and_errors_can_be_read_across_origins() {
     on_both(async |t| {
         for path in [

@@ -220,6 +220,35 @@ async fn what_a_broken_client_had_stopped_is_due_again_and_the_rest_is_left_alon
 }
 
 #[tokio::test]
+async fn many_due_connections_of_one_application_leave_room_for_the_others() {
+    on_both(async |t| {
+        let mut many = Vec::new();
+        for name in ["a", "b", "c", "d"] {
+            many.push(connection(&t, &account(&t, name).await, ("slack", AuthType::OAuth2)));
+        }
+        let late = connection(&t, &account(&t, "e").await, ("hubspot", AuthType::OAuth2));
+        let later = t.app.now().after(HOUR);
+        let late = Connection {
+            schedule: Schedule {
+                due_at: Some(later),
+                ..late.schedule.clone()
+            },
+            ..late
+        };
+        many.push(late.clone());
+        let mut tx = t.app.db.begin().await.unwrap();
+        for one in &many {
+            store::insert(&mut tx, one).await.unwrap();
+            store::save(&mut tx, one).await.unwrap();
+        }
+        let due = store::due_of_all_tenants(&mut tx, later, 2).await.unwrap();
+        assert!(due.contains(&(late.tenant.clone(), late.id.clone())));
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_timeline_is_read_newest_first_and_loses_only_its_evidence() {
     on_both(async |t| {
         let account = account(&t, "a").await;
