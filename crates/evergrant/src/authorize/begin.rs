@@ -15,6 +15,9 @@ use crate::ids::{random_token, sha256_hex};
 use crate::tenants::{self, Tenant};
 use crate::vault::Place;
 
+/// How many consents of one account for one application may be under way at once.
+const MOST_AT_ONCE: i64 = 20;
+
 /// Prepares an authorisation and returns the URL that the customer's browser opens: our own start page, good for one use
 /// within ten minutes. Nothing else changes.
 pub async fn begin(
@@ -53,6 +56,7 @@ pub async fn begin(
         sealed_request,
     };
     store::insert(&mut tx, &authorization, (now, now.after(LIFETIME))).await?;
+    store::trim(&mut tx, &authorization, MOST_AT_ONCE).await?;
     tx.commit().await?;
     Ok(app.url(&format!("/api/v1/{}/start/{}", application.slug, token.expose())))
 }

@@ -49,6 +49,23 @@ pub async fn insert(
     Ok(())
 }
 
+const TRIM: &str = "DELETE FROM authorizations WHERE tenant = $1 AND account = $2 AND slug = $3 AND start_hash NOT IN ( \
+    SELECT start_hash FROM authorizations WHERE tenant = $1 AND account = $2 AND slug = $3 \
+    ORDER BY created_at DESC, start_hash LIMIT $4)";
+
+/// Keeps the newest `most` authorisations of an account for an application: a browser that begins again and again fills no
+/// table.
+pub async fn trim(conn: &mut AnyConnection, a: &Authorization, most: i64) -> Result<(), Error> {
+    sqlx::query(TRIM)
+        .bind(a.tenant.as_str())
+        .bind(a.account.as_str())
+        .bind(&a.slug)
+        .bind(most)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 const OPEN: &str = "UPDATE authorizations SET state_hash = $1, browser_hash = $2 \
     WHERE start_hash = $3 AND slug = $4 AND state_hash IS NULL AND expires_at > $5 \
     RETURNING start_hash, tenant, account, slug, connection, sealed_request";

@@ -100,8 +100,9 @@ fn make_private_file(url: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+        // Another process was first, which is fine; a link that leads nowhere would make a file of somebody's choosing.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && !path.is_symlink() => Ok(()),
+        other => other.map(drop),
     }
 }
 

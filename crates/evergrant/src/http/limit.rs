@@ -85,20 +85,28 @@ impl Limiter {
     }
 }
 
-/// Whose request this is: the credential, as a digest, or the address. A request of which neither is known is nobody's.
-fn caller(headers: &HeaderMap, from: Option<&ConnectInfo<SocketAddr>>) -> Option<String> {
-    let credential = ["x-api-key", "authorization"]
-        .iter()
-        .find_map(|name| headers.get(*name));
-    credential
-        .map(|value| sha256_hex(value.as_bytes()))
-        .or_else(|| from.map(|ConnectInfo(address)| address.ip().to_string()))
+/// Whose request this is: every credential that it presents, as a digest, so that a made-up one beside a good one hides
+/// nothing; without any, the address. A request of which neither is known is nobody's.
+fn callers(headers: &HeaderMap, from: Option<&ConnectInfo<SocketAddr>>) -> Vec<String> {
+    let key = headers.get("x-api-key").map(|value| value.as_bytes().trim_ascii());
+    let bearer = headers.get("authorization").map(|value| value.as_bytes().trim_ascii());
+    // The token alone: spaces around it and the scheme's case make no new caller.
+    let bearer = bearer.map(|value| value.rsplit(|byte| *byte == b' ').next().unwrap_or(value));
+    let presented: Vec<String> = key.into_iter().chain(bearer).map(sha256_hex).collect();
+    if presented.is_empty() {
+        from.map(|ConnectInfo(address)| address.ip().to_string())
+            .into_iter()
+            .collect()
+    } else {
+        presented
+    }
 }
 
 /// Turns away what is too much, before anything is looked up.
 pub(super) async fn limit(State((app, limiter)): State<(App, Limiter)>, request: Request, next: Next) -> Response {
-    let caller = caller(request.headers(), request.extensions().get());
-    let taken = caller.map_or(Ok(()), |caller| limiter.take(caller, app.now()));
+    let now = app.now();
+    let callers = callers(request.headers(), request.extensions().get());
+    let taken = callers.into_iter().try_for_each(|caller| limiter.take(caller, now));
     match taken {
         Ok(()) => next.run(request).await,
         Err(wait) => too_many(wait),
@@ -173,12 +181,17 @@ mod tests {
     fn a_caller_is_its_credential_or_else_its_address() {
         let mut headers = HeaderMap::new();
         let from = ConnectInfo("10.1.2.3:4567".parse().unwrap());
-        assert_eq!(caller(&headers, None), None);
-        assert_eq!(caller(&headers, Some(&from)).as_deref(), Some("10.1.2.3"));
-        headers.insert("authorization", "Bearer s3cret".parse().unwrap());
-        let by_session = caller(&headers, Some(&from)).unwrap();
-        assert!(by_session.len() == 64 && !by_session.contains("s3cret"));
-        headers.insert("x-api-key", "tk_1".parse().unwrap());
-        assert_ne!(caller(&headers, Some(&from)).unwrap(), by_session);
+        assert!(callers(&headers, None).is_empty());
+        assert_eq!(callers(&headers, Some(&from)), ["10.1.2.3"]);
+        headers.insert("authorization", "Bearer st_x".parse().unwrap());
+        let by_session = callers(&headers, Some(&from));
+        headers.insert("authorization", "bearer   st_x ".parse().unwrap());
+        assert_eq!(callers(&headers, Some(&from)), by_session, "the token alone counts");
+        headers.insert("x-api-key", "made-up".parse().unwrap());
+        let both = callers(&headers, Some(&from));
+        assert!(
+            both.len() == 2 && both.contains(&by_session[0]),
+            "a made-up key hides no session"
+        );
     }
 }

@@ -101,3 +101,39 @@ async fn what_is_forgotten_or_stale_cannot_be_opened() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn only_the_newest_of_an_account_and_application_are_kept() {
+    on_both(async |t| {
+        t.link("a").await;
+        let mut tx = t.app.db.begin().await.unwrap();
+        let now = t.app.now();
+        for (number, start) in ["one", "two", "three"].into_iter().enumerate() {
+            let at = now.after(MILLI * u32::try_from(number).unwrap());
+            let row = authorization(&t, start).await;
+            store::insert(&mut tx, &row, (at, now.after(LIFETIME))).await.unwrap();
+        }
+        let other = Authorization {
+            slug: "hubspot".to_owned(),
+            ..authorization(&t, "other").await
+        };
+        store::insert(&mut tx, &other, (now, now.after(LIFETIME)))
+            .await
+            .unwrap();
+        store::trim(&mut tx, &authorization(&t, "three").await, 2)
+            .await
+            .unwrap();
+        for (start, slug, kept) in [
+            ("one", "slack", false),
+            ("two", "slack", true),
+            ("three", "slack", true),
+            ("other", "hubspot", true),
+        ] {
+            let opened = store::open_by_token(&mut tx, (start, slug), (start, "browser"), now)
+                .await
+                .unwrap();
+            assert_eq!(opened.is_some(), kept, "{start}");
+        }
+    })
+    .await;
+}
