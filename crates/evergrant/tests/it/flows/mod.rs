@@ -9,6 +9,7 @@ mod delivery;
 mod disconnect;
 mod erased;
 mod lease;
+mod live;
 mod migrate;
 mod save;
 mod secrets;
