@@ -13,5 +13,6 @@ mod live;
 mod migrate;
 mod save;
 mod secrets;
+mod storing;
 mod weather;
 mod world;
