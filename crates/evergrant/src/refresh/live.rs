@@ -6,7 +6,6 @@ use super::plan::{Plan, Why, plan};
 use super::renew::renew;
 use crate::accounts;
 use crate::app::App;
-use crate::clients;
 use crate::clock::Timestamp;
 use crate::connections::{self, Connection, ConnectionStatus, Credential, Flag};
 use crate::error::{Error, ReauthRequired};
@@ -21,8 +20,6 @@ pub async fn live(app: &App, tenant: &Tenant, id: &ConnectionId, need: Duration)
         ConnectionStatus::Disconnected { .. } => Err(Error::NotFound("Connection")),
         ConnectionStatus::ReauthRequired(flag) => Err(reauth_required(app, tenant, &connection, flag).await?),
         ConnectionStatus::Active if has_ended(&connection, app.now()) => {
-            // Without a client of the team's the provider was not even asked: that error says what to do.
-            clients::get(app, tenant, &connection.slug).await?;
             Err(Error::ProviderUnavailable { retry_after: None })
         }
         ConnectionStatus::Active => connections::open_credential(app, tenant, &connection).await,

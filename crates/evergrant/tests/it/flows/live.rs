@@ -119,7 +119,7 @@ async fn a_flagged_connection_says_whose_it_is_why_and_since_when_and_is_not_tri
 }
 
 #[tokio::test]
-async fn without_the_teams_client_an_ended_token_is_refused_with_what_to_do() {
+async fn a_grant_whose_client_the_team_removed_is_served_again_once_there_is_one() {
     story(async |s| {
         let id = s.connect().await;
         let first = token(&s, &id).await;
