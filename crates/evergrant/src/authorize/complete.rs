@@ -3,6 +3,7 @@
 use evergrant_oauth::{Callback, Outcome, TokenError, TokenSet, reply};
 
 use super::begin::open;
+use super::disconnect::give_back;
 use super::identity;
 use super::model::Pending;
 use super::store;
@@ -13,7 +14,7 @@ use crate::clients::{self, Purpose};
 use crate::connections::{self, Connection, Fresh, Given};
 use crate::egress::Unreachable;
 use crate::error::Error;
-use crate::ids::sha256_hex;
+use crate::ids::{ConnectionId, sha256_hex};
 use crate::secret::Secret;
 use crate::tenants::{self, Tenant};
 use crate::verdict::redact;
@@ -94,7 +95,7 @@ pub async fn complete(
     let fresh = Fresh::granted(set, client_id, inputs, (&application.lifetimes, app.now()));
     let identifier = identity::of_grant(app, &application, &fresh.credential).await;
 
-    let mut tx = app.db.begin().await?;
+    let repaired = authorization.connection.as_ref();
     let given = Given {
         account: &account,
         application: &application,
@@ -103,12 +104,34 @@ pub async fn complete(
         proved: identity::is_probed(&application) && identifier.is_some(),
         identifier,
     };
-    let (connection, _) = connections::activate(app, &mut tx, &tenant, given).await?;
-    tx.commit().await?;
+    let connection = store_grant(app, &tenant, given, repaired).await?;
     Ok(Completed {
         application: application.name.clone(),
         connection,
     })
+}
+
+/// Stores the grant, in the connection that it was asked for. If that one has ended meanwhile, by a disconnect whose word
+/// is the later one, nothing is stored.
+async fn store_grant(
+    app: &App,
+    tenant: &Tenant,
+    given: Given<'_>,
+    repaired: Option<&ConnectionId>,
+) -> Result<Connection, NotCompleted> {
+    let mut tx = app.db.begin().await?;
+    let (connection, is_new) = connections::activate(app, &mut tx, tenant, given).await?;
+    if repaired.is_none_or(|id| *id == connection.id) {
+        tx.commit().await?;
+        return Ok(connection);
+    }
+    drop(tx);
+    if is_new {
+        // Only then: where another has been connected since, giving this grant back could end that one's too.
+        let credential = connections::open_credential(app, tenant, &connection).await?;
+        give_back(app, tenant, &connection, Some(&credential)).await;
+    }
+    Err(NotCompleted::Invalid)
 }
 
 fn issuer(application: &Application, pending: &Pending) -> Result<Option<String>, Error> {

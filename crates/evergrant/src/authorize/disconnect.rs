@@ -90,7 +90,7 @@ async fn give_back_all(app: &App, tenant: &Tenant, erased: Vec<Erased>) {
 }
 
 /// Tells the provider. It may be down, or the grant long dead: our side is done either way.
-async fn give_back(app: &App, tenant: &Tenant, connection: &Connection, credential: Option<&Credential>) {
+pub(super) async fn give_back(app: &App, tenant: &Tenant, connection: &Connection, credential: Option<&Credential>) {
     let Some(Credential::OAuth2(tokens)) = credential else {
         return;
     };

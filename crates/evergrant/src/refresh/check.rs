@@ -1,5 +1,6 @@
 //! Finding out now whether a connection works.
 
+use super::live::has_ended;
 use super::outcome::{Did, Outcome};
 use super::plan::Why;
 use super::renew::renew;
@@ -24,7 +25,7 @@ pub async fn check(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Outc
         .get(&connection.slug)
         .cloned()
         .ok_or(Error::NotFound("Application"))?;
-    let outlived = connection.schedule.expires_at.is_some_and(|end| end <= app.now());
+    let outlived = has_ended(&connection, app.now());
     if connection.schedule.has_refresh_token && (connection.is_flagged() || outlived) {
         let outcome = renew(app, tenant, id, Why::Forced).await?;
         return if outcome.did == Did::Renewed {
@@ -62,12 +63,17 @@ async fn again(app: &App, tenant: &Tenant, application: &Application, renewed: O
 
 type Seen = (Judgement, Option<std::time::Duration>);
 
+/// What the provider says to the credential; `None` where asking would prove nothing: the application has no call for it, or
+/// the access token is past its end.
 async fn observe(
     app: &App,
     tenant: &Tenant,
     (application, connection): (&Application, &Connection),
     fresh_from_refresh: Option<bool>,
 ) -> Result<Option<Seen>, Error> {
+    if has_ended(connection, app.now()) {
+        return Ok(None);
+    }
     let credential = connections::open_credential(app, tenant, connection).await?;
     let answer = match probes::ask(app, application, &credential).await {
         Ok(None) => return Ok(None),

@@ -15,10 +15,11 @@
 //! token is proof; so is a refused key.
 //!
 //! Reading order: [`plan()`] decides, `lease` claims, [`renew()`] acts, `sweep` does so for all that is due, [`check()`] asks the
-//! provider now.
+//! provider now, [`live()`] hands out a credential that works.
 
 mod check;
 mod lease;
+mod live;
 mod once;
 mod outcome;
 mod plan;
@@ -29,6 +30,7 @@ mod tests;
 
 pub use check::check;
 pub use lease::{LEASE, Lease, claim, held_until, postpone, release};
+pub use live::live;
 pub use once::exchange_once;
 pub use outcome::{Did, Outcome};
 pub use plan::{Plan, Why, plan};

@@ -119,6 +119,57 @@ async fn a_consent_under_way_ends_with_the_disconnect() {
 }
 
 #[tokio::test]
+async fn a_disconnect_while_the_code_is_exchanged_has_the_last_word() {
+    story(async |s| {
+        let id = s.connect().await;
+        let (callback, cookie) = s.consent(Consent::YES).await;
+        let held = s.provider.hold_exchanges();
+        let (page, ()) = tokio::join!(s.visit(&callback, Some(&cookie)), async {
+            held.arrived().await;
+            s.disconnect(CRM, "").await;
+            held.release();
+        });
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
+        s.assert_never_connected(CRM).await;
+        assert_eq!(s.connection(&id).await["status"], "disconnected");
+        assert_eq!(
+            s.provider.grants(),
+            ["revoked", "revoked"],
+            "the new grant is given back"
+        );
+        assert_eq!(
+            s.events().await,
+            ["Connection Created sandbox-oauth", "Connection Deleted sandbox-oauth"]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_repair_of_what_has_been_connected_anew_meanwhile_changes_nothing() {
+    story(async |s| {
+        let ended = s.connect().await;
+        let (late, late_cookie) = s.consent(Consent::YES).await;
+        let held = s.provider.hold_exchanges();
+        let (page, anew) = tokio::join!(s.visit(&late, Some(&late_cookie)), async {
+            held.arrived().await;
+            held.no_more();
+            s.disconnect(CRM, "").await;
+            let anew = s.connect().await;
+            held.release();
+            anew
+        });
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.text);
+        assert_ne!(anew, ended);
+        assert_eq!(s.id_of(CRM).await, anew);
+        assert_eq!(timeline(&s.connection(&anew).await), ["connected"]);
+        assert_eq!(s.act(&anew, "refresh").await["outcome"], "renewed");
+        s.assert_healthy(CRM).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_several_auth_types_only_the_named_one_is_disconnected() {
     story(async |s| {
         s.connect().await;

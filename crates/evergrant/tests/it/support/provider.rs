@@ -47,27 +47,34 @@ struct Traffic {
 /// Status, headers and body of an answer that the sandbox would never give.
 pub(crate) type Scripted = (u16, Vec<(&'static str, &'static str)>, &'static str);
 
-/// Holds refreshes on their way to the provider.
+/// Holds requests for tokens on their way to the provider.
 struct Gate {
+    /// Only those of this kind.
+    grant_type: &'static str,
     arrived: Semaphore,
     open: Semaphore,
 }
 
-/// Refreshes are held until this is let go.
+/// Requests for tokens are held until this is let go.
 pub(crate) struct Held {
     gate: Arc<Gate>,
     traffic: Arc<Traffic>,
 }
 
 impl Held {
-    /// Waits until a refresh has arrived.
+    /// Waits until one has arrived.
     pub(crate) async fn arrived(&self) {
         self.gate.arrived.acquire().await.unwrap().forget();
     }
 
+    /// Holds no more; those that have arrived stay held.
+    pub(crate) fn no_more(&self) {
+        *self.traffic.gate.lock().unwrap() = None;
+    }
+
     /// Lets the held ones on, and holds no more.
     pub(crate) fn release(self) {
-        *self.traffic.gate.lock().unwrap() = None;
+        self.no_more();
         self.gate.open.add_permits(1000);
     }
 }
@@ -204,7 +211,17 @@ impl Provider {
 
     /// Holds refreshes from now on.
     pub(crate) fn hold_refreshes(&self) -> Held {
+        self.hold("refresh_token")
+    }
+
+    /// Holds codes that are to be exchanged from now on.
+    pub(crate) fn hold_exchanges(&self) -> Held {
+        self.hold("authorization_code")
+    }
+
+    fn hold(&self, grant_type: &'static str) -> Held {
         let gate = Arc::new(Gate {
+            grant_type,
             arrived: Semaphore::new(0),
             open: Semaphore::new(0),
         });
@@ -294,11 +311,11 @@ async fn pass(traffic: &Traffic, request: Request, next: Next) -> Response {
         .map_or(path.to_owned(), |kind| format!("{path} {kind}"));
     traffic.seen.lock().unwrap().push(what);
     let gate = traffic.gate.lock().unwrap().clone();
+    if let Some(gate) = gate.filter(|gate| grant_type.as_deref() == Some(gate.grant_type)) {
+        gate.arrived.add_permits(1);
+        gate.open.acquire().await.unwrap().forget();
+    }
     if grant_type.as_deref() == Some("refresh_token") {
-        if let Some(gate) = gate {
-            gate.arrived.add_permits(1);
-            gate.open.acquire().await.unwrap().forget();
-        }
         let scripted = traffic.answers.lock().unwrap().pop_front();
         if let Some((status, headers, body)) = scripted {
             let mut response = (StatusCode::from_u16(status).unwrap(), body).into_response();

@@ -1,0 +1,67 @@
+//! Refresh on use: a credential that works now.
+
+use std::time::Duration;
+
+use super::plan::{Plan, Why, plan};
+use super::renew::renew;
+use crate::accounts;
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::connections::{self, Connection, ConnectionStatus, Credential, Flag};
+use crate::error::{Error, ReauthRequired};
+use crate::ids::ConnectionId;
+use crate::tenants::Tenant;
+
+/// The credential of a connection, for a call that needs it for `need`. A token is renewed first where it would not last, and
+/// one that still lives is handed out though that failed; one past its end never is. A key is handed out as it is.
+pub async fn live(app: &App, tenant: &Tenant, id: &ConnectionId, need: Duration) -> Result<Credential, Error> {
+    let connection = lasting(app, tenant, id, need).await?;
+    match &connection.status {
+        ConnectionStatus::Disconnected { .. } => Err(Error::NotFound("Connection")),
+        ConnectionStatus::ReauthRequired(flag) => Err(reauth_required(app, tenant, &connection, flag).await?),
+        ConnectionStatus::Active if has_ended(&connection, app.now()) => {
+            Err(Error::ProviderUnavailable { retry_after: None })
+        }
+        ConnectionStatus::Active => connections::open_credential(app, tenant, &connection).await,
+    }
+}
+
+/// The connection after a renewal, where it needed one. A flagged one is not tried: every use would present a dead token to
+/// the provider, and healing is the sweep's.
+async fn lasting(app: &App, tenant: &Tenant, id: &ConnectionId, need: Duration) -> Result<Connection, Error> {
+    let connection = connections::find(app, tenant, id).await?;
+    let why = Why::Use { need };
+    let needed = match plan(&connection, why, app.now()) {
+        Plan::Renew | Plan::Reauthorize => true,
+        Plan::Ask | Plan::UseAsIs => false,
+    };
+    if !needed || connection.status != ConnectionStatus::Active {
+        return Ok(connection);
+    }
+    match renew(app, tenant, id, why).await {
+        Ok(outcome) => Ok(outcome.connection),
+        // Whoever is at it takes long: what we hold may do until then.
+        Err(Error::Busy) if !has_ended(&connection, app.now()) => connections::find(app, tenant, id).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the access token is past its end. A key has none.
+pub(super) fn has_ended(connection: &Connection, now: Timestamp) -> bool {
+    connection.schedule.expires_at.is_some_and(|end| end <= now)
+}
+
+async fn reauth_required(app: &App, tenant: &Tenant, connection: &Connection, flag: &Flag) -> Result<Error, Error> {
+    let mut conn = app.db.read().await?;
+    let account = accounts::store::get(&mut conn, &tenant.id, &connection.account)
+        .await?
+        .ok_or(Error::NotFound("Connection"))?;
+    Ok(Error::ReauthRequired(Box::new(ReauthRequired {
+        slug: connection.slug.clone(),
+        linked_account_id: account.account_id,
+        connection_id: connection.id.clone(),
+        reason: flag.reason,
+        since: flag.since,
+        reauth_url: None,
+    })))
+}
