@@ -38,8 +38,18 @@ pub enum NotCompleted {
     Denied {
         /// The application's name.
         application: String,
-        /// The provider's error code, outside text.
-        code: String,
+    },
+    /// The provider had a problem of its own before it could ask.
+    #[error("the provider had a problem")]
+    ProviderProblem {
+        /// The application's name.
+        application: String,
+    },
+    /// The provider would not ask: it does not accept the team's OAuth client, its scopes, or the request itself.
+    #[error("the provider refuses how the application is set up")]
+    NotSetUp {
+        /// The application's name.
+        application: String,
     },
     /// The provider granted, and then would not or could not hand out tokens.
     #[error("the provider did not hand out tokens")]
@@ -81,13 +91,7 @@ pub async fn complete(
         .map_err(|_| NotCompleted::Invalid)?;
     let code = match callback.outcome {
         Outcome::Granted { code } => code,
-        Outcome::Denied { error, .. } => {
-            tracing::info!(slug, code = loggable(&error), "consent was not given");
-            return Err(NotCompleted::Denied {
-                application: application.name.clone(),
-                code: error,
-            });
-        }
+        Outcome::Denied { error, .. } => return Err(refused(&application, &error)),
     };
     let set = exchange(app, &tenant, (&application, &pending), &code).await?;
     let (client_id, inputs) = (pending.client_id, pending.inputs);
@@ -109,6 +113,20 @@ pub async fn complete(
         application: application.name.clone(),
         connection,
     })
+}
+
+/// What an error at the callback means to the customer (RFC 6749, section 4.1.2.1; OpenID Connect Core 1.0, section
+/// 3.1.2.6). Only a known code is a "no" of the customer: what is unknown cannot be cured by trying again.
+fn refused(application: &Application, code: &str) -> NotCompleted {
+    tracing::info!(slug = application.slug, code = loggable(code), "consent was not given");
+    let application = application.name.clone();
+    match code {
+        "access_denied" | "consent_required" | "interaction_required" | "login_required" => {
+            NotCompleted::Denied { application }
+        }
+        "server_error" | "temporarily_unavailable" => NotCompleted::ProviderProblem { application },
+        _ => NotCompleted::NotSetUp { application },
+    }
 }
 
 fn issuer(application: &Application, pending: &Pending) -> Result<Option<String>, Error> {
