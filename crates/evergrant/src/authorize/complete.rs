@@ -1,6 +1,7 @@
 //! Back from the provider: the callback.
 
 use evergrant_oauth::{Callback, Outcome, TokenError, TokenSet, reply};
+use url::Url;
 
 use super::begin::open;
 use super::identity;
@@ -85,10 +86,7 @@ pub async fn complete(
     tx.commit().await?;
 
     let pending = open(app, &tenant, &authorization).await?;
-    let issuer = issuer(&application, &pending)?;
-    callback
-        .check_issuer(issuer.as_deref())
-        .map_err(|_| NotCompleted::Invalid)?;
+    check_issuer(&callback, &application, &pending)?;
     let code = match callback.outcome {
         Outcome::Granted { code } => code,
         Outcome::Denied { error, .. } => return Err(refused(&application, &error)),
@@ -127,6 +125,27 @@ fn refused(application: &Application, code: &str) -> NotCompleted {
         "server_error" | "temporarily_unavailable" => NotCompleted::ProviderProblem { application },
         _ => NotCompleted::NotSetUp { application },
     }
+}
+
+/// An `iss` that is sent must name the server that was asked (RFC 9207, section 2.4). Where the file names no issuer, the
+/// host of one of the application's own endpoints is what there is to compare it with.
+fn check_issuer(callback: &Callback, application: &Application, pending: &Pending) -> Result<(), NotCompleted> {
+    let expected = issuer(application, pending)?;
+    callback
+        .check_issuer(expected.as_deref())
+        .map_err(|_| NotCompleted::Invalid)?;
+    let (None, Some(sent)) = (expected, callback.iss.as_deref()) else {
+        return Ok(());
+    };
+    let sent = Url::parse(sent).map_err(|_| NotCompleted::Invalid)?;
+    let scheme = clients::scheme(application)?;
+    for template in [&scheme.authorization_url, &scheme.token_url] {
+        let own = catalog::expand(template, &scheme.inputs, &pending.inputs).map_err(Error::from)?;
+        if own.host() == sent.host() {
+            return Ok(());
+        }
+    }
+    Err(NotCompleted::Invalid)
 }
 
 fn issuer(application: &Application, pending: &Pending) -> Result<Option<String>, Error> {
