@@ -1,6 +1,7 @@
 //! Back from the provider: the callback.
 
 use evergrant_oauth::{Callback, Outcome, TokenError, TokenSet, reply};
+use url::Url;
 
 use super::begin::open;
 use super::disconnect::give_back;
@@ -39,8 +40,18 @@ pub enum NotCompleted {
     Denied {
         /// The application's name.
         application: String,
-        /// The provider's error code, outside text.
-        code: String,
+    },
+    /// The provider had a problem of its own before it could ask.
+    #[error("the provider had a problem")]
+    ProviderProblem {
+        /// The application's name.
+        application: String,
+    },
+    /// The provider would not ask: it does not accept the team's OAuth client, its scopes, or the request itself.
+    #[error("the provider refuses how the application is set up")]
+    NotSetUp {
+        /// The application's name.
+        application: String,
     },
     /// The provider granted, and then would not or could not hand out tokens.
     #[error("the provider did not hand out tokens")]
@@ -76,19 +87,10 @@ pub async fn complete(
     tx.commit().await?;
 
     let pending = open(app, &tenant, &authorization).await?;
-    let issuer = issuer(&application, &pending)?;
-    callback
-        .check_issuer(issuer.as_deref())
-        .map_err(|_| NotCompleted::Invalid)?;
+    check_issuer(&callback, &application, &pending)?;
     let code = match callback.outcome {
         Outcome::Granted { code } => code,
-        Outcome::Denied { error, .. } => {
-            tracing::info!(slug, code = loggable(&error), "consent was not given");
-            return Err(NotCompleted::Denied {
-                application: application.name.clone(),
-                code: error,
-            });
-        }
+        Outcome::Denied { error, .. } => return Err(refused(&application, &error)),
     };
     let set = exchange(app, &tenant, (&application, &pending), &code).await?;
     let (client_id, inputs) = (pending.client_id, pending.inputs);
@@ -130,6 +132,41 @@ async fn store_grant(
         // Only then: where another has been connected since, giving this grant back could end that one's too.
         let credential = connections::open_credential(app, tenant, &connection).await?;
         give_back(app, tenant, &connection, Some(&credential)).await;
+    }
+    Err(NotCompleted::Invalid)
+}
+
+/// What an error at the callback means to the customer (RFC 6749, section 4.1.2.1; `OpenID` Connect Core 1.0, section
+/// 3.1.2.6). Only a known code is a "no" of the customer: what is unknown cannot be cured by trying again.
+fn refused(application: &Application, code: &str) -> NotCompleted {
+    tracing::info!(slug = application.slug, code = loggable(code), "consent was not given");
+    let application = application.name.clone();
+    match code {
+        "access_denied" | "consent_required" | "interaction_required" | "login_required" => {
+            NotCompleted::Denied { application }
+        }
+        "server_error" | "temporarily_unavailable" => NotCompleted::ProviderProblem { application },
+        _ => NotCompleted::NotSetUp { application },
+    }
+}
+
+/// An `iss` that is sent must name the server that was asked (RFC 9207, section 2.4). Where the file names no issuer, the
+/// host of one of the application's own endpoints is what there is to compare it with.
+fn check_issuer(callback: &Callback, application: &Application, pending: &Pending) -> Result<(), NotCompleted> {
+    let expected = issuer(application, pending)?;
+    callback
+        .check_issuer(expected.as_deref())
+        .map_err(|_| NotCompleted::Invalid)?;
+    let (None, Some(sent)) = (expected, callback.iss.as_deref()) else {
+        return Ok(());
+    };
+    let sent = Url::parse(sent).map_err(|_| NotCompleted::Invalid)?;
+    let scheme = clients::scheme(application)?;
+    for template in [&scheme.authorization_url, &scheme.token_url] {
+        let own = catalog::expand(template, &scheme.inputs, &pending.inputs).map_err(Error::from)?;
+        if own.host() == sent.host() {
+            return Ok(());
+        }
     }
     Err(NotCompleted::Invalid)
 }

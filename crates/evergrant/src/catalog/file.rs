@@ -242,6 +242,11 @@ fn oauth2(file: OAuth2File) -> Result<OAuth2Scheme, FileError> {
         let what = "PKCE is always used, unless `pkce = false` and `pkce_source` says where it is known to fail";
         return Err(FileError::at("oauth2.pkce", what));
     }
+    let is_url = |text: &String| url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if !file.pkce_source.iter().all(is_url) {
+        let what = "must be the http(s) address of the page that says so";
+        return Err(FileError::at("oauth2.pkce_source", what));
+    }
     Ok(OAuth2Scheme {
         authorization_url: file.authorization_url,
         token_url: file.token_url,

@@ -400,4 +400,9 @@ fn pkce_is_switched_off_only_with_a_source() {
     let oauth = "slug = \"acme\"\nname = \"A\"\ndescription = \"d\"\n[api]\nbase_url = \"https://a.acme.example\"\n[oauth2]\n\
         authorization_url = \"https://a.acme.example/a\"\ntoken_url = \"https://a.acme.example/t\"\npkce = false\n";
     assert!(refusal(&[("acme.toml", oauth)]).contains("field `oauth2.pkce`: PKCE is always used"));
+    for hearsay in ["", "somebody said so", "docs.acme.example/pkce", "file:///pkce"] {
+        let file = format!("{oauth}pkce_source = \"{hearsay}\"\n");
+        let refused = refusal(&[("acme.toml", &file)]);
+        assert!(refused.contains("field `oauth2.pkce_source`"), "{hearsay}: {refused}");
+    }
 }

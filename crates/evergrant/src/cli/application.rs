@@ -25,7 +25,11 @@ pub(super) enum Command {
         slug: String,
     },
     /// Your OAuth client for an application
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  evergrant app client list\n  \
+        evergrant app client set hubspot --client-id 1f4c --client-secret-file hubspot.secret"
+    )]
     Client(client::Command),
 }
 

@@ -30,6 +30,10 @@ const OAUTH_APP: &str = "sandbox-oauth";
 const CLIENT_ID: &str = "acme-tasks";
 
 pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !loaded.out.json,
+        "`evergrant demo` has no result to print as JSON; leave out --json"
+    );
     let wanted = loaded.config.listen;
     let (server, page) = (listener(wanted).await?, listener(next_port(wanted)).await?);
     let (server_at, page_at) = (server.local_addr()?, page.local_addr()?);

@@ -44,7 +44,9 @@ pub(super) async fn run(desk: &Desk, environment: &EnvironmentRow, command: Comm
     match command {
         Command::Create { name, scopes } => {
             let made = tenants::create_key(&desk.app, environment, &name, scopes).await?;
-            let mut json = view(&made.key, environment);
+            // The first key that can sign becomes the signing key: as it is now, not as it was before.
+            let now = tenants::store::get_environment(&mut *desk.app.db.read().await?, tenant).await?;
+            let mut json = view(&made.key, &now);
             json["key"] = Value::from(made.value.expose());
             if !desk.out.json {
                 eprintln!(

@@ -77,19 +77,35 @@ enum Command {
     #[command(after_help = DEMO_EXAMPLES)]
     Demo,
     /// Organisations
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  evergrant org create acme\n  \
+        evergrant org list"
+    )]
     Org(org::Command),
     /// API keys of an environment
+    #[command(after_help = "Examples:\n  evergrant key create --env test --name backend\n  \
+        evergrant key list --env production")]
     Key(tenant::Of<key::Command>),
     /// Applications, and your OAuth client for each
+    #[command(after_help = "Examples:\n  evergrant app list\n  \
+        evergrant app show hubspot")]
     App(tenant::Of<application::Command>),
     /// Linked accounts: your customers
+    #[command(after_help = "Examples:\n  evergrant account list\n  \
+        evergrant account show customer-17")]
     Account(tenant::Of<account::Command>),
     /// Connections: one customer's access to one application
+    #[command(after_help = "Examples:\n  evergrant connection list --status reauth_required\n  \
+        evergrant connection show 65aa000000000000000000c1")]
     Connection(tenant::Of<connection::Command>),
     /// Webhooks, and how their deliveries fare
+    #[command(after_help = "Examples:\n  evergrant webhook list --env production\n  \
+        evergrant webhook show 65aa000000000000000000e1")]
     Webhook(tenant::Of<webhook::Command>),
     /// Origins that hosted pages may lead back to and be framed by
+    #[command(after_help = "Examples:\n  evergrant origins list\n  \
+        evergrant origins set --return https://app.example.com")]
     Origins(tenant::Of<origins::Command>),
     /// Judge observations: what does this answer of a provider mean?
     Judge(judge::Judge),

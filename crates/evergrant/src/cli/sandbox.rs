@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRequestParts as _, Request, State};
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use url::Url;
 
 use crate::app::App;
 use crate::clock::SystemClock;
+use crate::http::error::plain;
 use crate::http::extract::Admin;
-use crate::sandbox::{Sandbox, SandboxTenant, Settings};
+use crate::sandbox::{Refusal, Sandbox, SandboxTenant, Settings};
+use crate::tenants::Environment;
 
 /// Where the sandbox of a server is reached; what stands for `{sandbox}` in the catalogue.
 pub(super) fn url(public_url: &Url) -> Url {
@@ -32,7 +35,7 @@ pub(super) fn new(public_url: &Url) -> Sandbox {
 }
 
 /// What third parties show the world, and the levers, for which an API key with the scope `write` is needed (`read` to
-/// look). A key moves only what belongs to its own environment.
+/// look). A key moves only what belongs to its own environment, and that must be a `test` environment.
 pub(super) fn routes(app: &App, sandbox: &Sandbox) -> Router {
     let levers = sandbox
         .control_router()
@@ -43,10 +46,30 @@ pub(super) fn routes(app: &App, sandbox: &Sandbox) -> Router {
 async fn with_key(State(app): State<App>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     match Admin::from_request_parts(&mut parts, &app).await {
+        Ok(admin) if admin.tenant.environment == Environment::Production => {
+            let message = "The sandbox is for `test` environments; this API key belongs to a production environment";
+            plain(StatusCode::FORBIDDEN, "FORBIDDEN", message)
+        }
         Ok(admin) => {
             parts.extensions.insert(SandboxTenant(admin.tenant.id.to_string()));
-            next.run(Request::from_parts(parts, body)).await
+            in_shape(next.run(Request::from_parts(parts, body)).await)
         }
         Err(refused) => refused.into_response(),
+    }
+}
+
+/// The sandbox is a third party and knows nothing of this API's shape of errors: its refusals get it here.
+fn in_shape(response: Response) -> Response {
+    let status = response.status();
+    let class = match status {
+        StatusCode::BAD_REQUEST => "BAD_REQUEST",
+        StatusCode::CONFLICT => "CONFLICT",
+        StatusCode::METHOD_NOT_ALLOWED => "METHOD_NOT_ALLOWED",
+        StatusCode::PAYLOAD_TOO_LARGE => "PAYLOAD_TOO_LARGE",
+        _ => return response,
+    };
+    match response.extensions().get::<Refusal>() {
+        Some(refusal) => plain(status, class, refusal.message()),
+        None => plain(status, class, status.canonical_reason().unwrap_or_default()),
     }
 }

@@ -17,11 +17,8 @@ fn the_command_line_is_sound() {
 }
 
 #[test]
-fn every_command_that_does_something_shows_an_example_of_itself() {
+fn every_command_and_every_group_shows_an_example_of_itself() {
     walk(&Cli::command(), "evergrant", &mut |command, path| {
-        if command.has_subcommands() {
-            return;
-        }
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         assert!(
             help.contains("Example") && help.contains(path),

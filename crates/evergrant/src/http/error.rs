@@ -164,7 +164,7 @@ impl IntoResponse for ApiError {
 }
 
 /// An error that has no [`Error`]: wrong path, wrong method, too large, a panic.
-pub(super) fn plain(status: StatusCode, class: &'static str, message: &str) -> Response {
+pub(crate) fn plain(status: StatusCode, class: &'static str, message: &str) -> Response {
     body(status, class, SERVER_ERROR, message, None)
 }
 

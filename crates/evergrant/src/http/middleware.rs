@@ -35,7 +35,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
         .map_or("none", MatchedPath::as_str)
         .to_owned();
     let method = request.method().clone();
-    let span = tracing::info_span!("request", id, %method, route);
+    let span = tracing::info_span!("request", request_id = id, %method, route);
     let started = Instant::now();
     let work = async {
         let mut response = next.run(request).await;

@@ -152,8 +152,18 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     })
 }
 
-/// Status and message.
+/// Why a lever did not move: status and message. It travels with its response, too, so that who serves the levers can
+/// give it the shape of its own errors.
+#[derive(Clone, Debug)]
 pub struct Refusal(StatusCode, String);
+
+impl Refusal {
+    /// What is wrong, for the caller.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.1
+    }
+}
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
@@ -168,6 +178,8 @@ impl From<Refused> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = json!({ "error": { "code": "refused", "message": self.1 } });
-        (self.0, Json(body)).into_response()
+        let mut response = (self.0, Json(body)).into_response();
+        response.extensions_mut().insert(self);
+        response
     }
 }

@@ -37,7 +37,7 @@ use axum::extract::DefaultBodyLimit;
 use crate::clock::{Clock, Timestamp};
 
 pub use control::{Broken, Cause, IssuedKey, NewClient, Refused, SandboxApp, Target};
-pub use control_http::SandboxTenant;
+pub use control_http::{Refusal, SandboxTenant};
 pub use inventory::{ClientView, GrantView, Inventory, KeyView};
 pub use model::{ACCOUNTS, Account, Death};
 pub use weather::Weather;

@@ -102,11 +102,24 @@ fn not_completed(error: NotCompleted, hosted: bool) -> Result<Response, PageErro
     let frame = Frame::anonymous();
     Ok(match error {
         NotCompleted::Invalid => no_longer_valid(),
-        NotCompleted::Denied { application, .. } => {
+        NotCompleted::Denied { application } => {
             let title = format!("{application} was not connected");
             let text = "Access was not granted, so nothing has changed. You can try again whenever you like.";
             let page = MessagePage::new(frame, Tone::Denied, &title, text);
             send(StatusCode::OK, &leaving(page, hosted), &[])
+        }
+        NotCompleted::ProviderProblem { application } => {
+            let title = format!("{application} had a problem");
+            let text = "Nothing has changed; please try again in a moment.";
+            let page = MessagePage::new(frame, Tone::Error, &title, text);
+            send(StatusCode::BAD_GATEWAY, &leaving(page, hosted), &[])
+        }
+        NotCompleted::NotSetUp { application } => {
+            let title = format!("{application} could not be connected");
+            let text =
+                "It is not set up correctly yet, so nothing has changed. Please tell the team that sent you here.";
+            let page = MessagePage::new(frame, Tone::Error, &title, text);
+            send(StatusCode::BAD_GATEWAY, &leaving(page, hosted), &[])
         }
         NotCompleted::NoTokens { application } => {
             let title = format!("{application} did not answer as expected");

@@ -3,6 +3,7 @@
 mod commands;
 mod connections;
 pub(crate) mod program;
+mod sandbox;
 mod start;
 
 use program::{Program, Server, on_both};

@@ -101,6 +101,49 @@ async fn a_denied_consent_changes_nothing() {
     .await;
 }
 
+/// The callback of a refusal, with this error.
+fn refusal(callback: &str, error: &str) -> String {
+    let described = format!("{}&error_description=Words+of+the+provider", with(callback, "code", ""));
+    format!(
+        "{described}&error={}",
+        url::form_urlencoded::byte_serialize(error.as_bytes()).collect::<String>()
+    )
+}
+
+#[tokio::test]
+async fn an_error_at_the_callback_tells_the_customer_whose_turn_it_is() {
+    let no = (StatusCode::OK, "Sandbox CRM was not connected");
+    let later = (StatusCode::BAD_GATEWAY, "Sandbox CRM had a problem");
+    let team = (StatusCode::BAD_GATEWAY, "Please tell the team that sent you here");
+    story(async |s| {
+        for (error, (status, words)) in [
+            ("access_denied", no),
+            ("consent_required", no),
+            ("interaction_required", no),
+            ("login_required", no),
+            ("server_error", later),
+            ("temporarily_unavailable", later),
+            ("invalid_client", team),
+            ("unauthorized_client", team),
+            ("invalid_scope", team),
+            ("invalid_request", team),
+            ("unsupported_response_type", team),
+            ("<b>anything else</b>", team),
+        ] {
+            let (callback, cookie) = s.consent(Consent::YES).await;
+            let page = s.visit(&refusal(&callback, error), Some(&cookie)).await;
+            assert_eq!(page.status, status, "{error}: {}", page.text);
+            assert!(page.text.contains(words), "{error}: {}", page.text);
+            for theirs in ["Words of the provider", "anything else", error] {
+                assert!(!page.text.contains(theirs), "{error}: {}", page.text);
+            }
+        }
+        s.assert_never_connected(CRM).await;
+        assert!(s.events().await.is_empty());
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_provider_that_grants_and_then_fails_changes_nothing() {
     story(async |s| {

@@ -8,6 +8,7 @@ mod crash;
 mod delivery;
 mod disconnect;
 mod erased;
+mod issuer;
 mod lease;
 mod live;
 mod migrate;

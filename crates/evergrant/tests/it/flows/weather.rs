@@ -189,7 +189,7 @@ async fn after_a_lost_reply_a_strict_provider_ends_the_grant_and_the_evidence_sa
         let connection = s.connection(&id).await;
         assert_eq!(connection["reason"], "token_revoked", "{connection}");
         let words = connection["evidence"]["words"].as_str().unwrap();
-        assert!(words.contains("the reply to our last refresh was lost"), "{words}");
+        assert!(words.contains("our previous refresh's reply was lost"), "{words}");
         assert_eq!(timeline(&connection), ["connected", "trouble", "flagged"]);
         assert_eq!(s.provider.grants(), ["revoked"]);
         assert_eq!(
