@@ -113,8 +113,8 @@ pub async fn complete(
     })
 }
 
-/// What an error at the callback means to the customer (RFC 6749, section 4.1.2.1; OpenID Connect Core 1.0, section
-/// 3.1.2.6). Only a known code is a "no" of the customer: what is unknown cannot be cured by trying again.
+/// What an error at the callback means to the customer (RFC 6749, section 4.1.2.1; `OpenID` Connect Core 1.0,
+/// section 3.1.2.6). Only a known code is a "no" of the customer: what is unknown cannot be cured by trying again.
 fn refused(application: &Application, code: &str) -> NotCompleted {
     tracing::info!(slug = application.slug, code = loggable(code), "consent was not given");
     let application = application.name.clone();
