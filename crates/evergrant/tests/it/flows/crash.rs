@@ -165,9 +165,9 @@ async fn killed_at_any_step_of_a_delivery_the_event_arrives_and_twice_only_if_it
             let world = killed_at(program, step, (Manners::Strict, LONG)).await;
             assert_eq!(world.receiver.received().len(), before, "{step}");
             let mut server = world.program.serve();
-            world.events(after).await;
+            world.deliveries(after).await;
             expire(&world, &server).await;
-            let told = world.events(after + 1).await;
+            let told = world.deliveries(after + 1).await;
             assert_eq!(told.len(), after + 1, "{step}: {told:?}");
             let (last, first) = told.split_last().unwrap();
             assert!(told.iter().all(|one| one.is_signed_with(&world.key)));
