@@ -232,6 +232,7 @@ pub(super) fn application(text: &str, custom: bool) -> Result<Application, FileE
         },
         rules: Rules(file.rule),
         custom,
+        sandbox: text.contains(super::SANDBOX_MARK),
     };
     check::application(&application)?;
     Ok(application)

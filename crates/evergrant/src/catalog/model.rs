@@ -84,6 +84,8 @@ pub struct Application {
     pub rules: Rules,
     /// From the operator's folder, not built in.
     pub custom: bool,
+    /// Its provider is the built-in sandbox: for `test` environments only.
+    pub sandbox: bool,
 }
 
 /// One field of a form, exactly as it stands on the wire (contract, section 4.2).

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::extract::{Account, KeyAccount, Params, Segment, SessionAccount};
 use crate::ids::derived_id;
-use crate::tenants::Tenant;
+use crate::tenants::{Environment, Tenant};
 
 /// An application, and how the account stands with it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -142,11 +142,17 @@ pub(in crate::http) fn icon_url(app: &App, slug: &str) -> String {
 pub(in crate::http) fn application(app: &App, tenant: &Tenant, slug: &str) -> Result<Arc<Application>, Error> {
     app.catalog
         .get(slug)
+        .filter(|application| is_offered(application, tenant))
         .cloned()
         .ok_or_else(|| Error::ApplicationNotFound {
             slug: shown_slug(slug),
             org: tenant.org.to_string(),
         })
+}
+
+/// Whether an environment may use an application: customers are not connected to the sandbox.
+pub(in crate::http) fn is_offered(application: &Application, tenant: &Tenant) -> bool {
+    !application.sandbox || tenant.environment == Environment::Test
 }
 
 /// A slug as a message repeats it. `undefined` is what version 9 of the browser SDK sends when it is called like
@@ -196,7 +202,7 @@ async fn list(app: &App, on: &Account, filter: &Filter) -> Result<Json<Vec<Appli
         .catalog
         .all()
         .into_iter()
-        .filter(|application| filter.keeps(application));
+        .filter(|application| filter.keeps(application) && is_offered(application, &on.tenant));
     Ok(Json(
         shown
             .map(|application| ApplicationView::new(app, application, &live))

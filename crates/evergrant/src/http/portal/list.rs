@@ -14,6 +14,7 @@ use crate::catalog::{Application, AuthType};
 use crate::clock::Timestamp;
 use crate::connections::{self, Connection};
 use crate::error::Error;
+use crate::http::api::applications::is_offered;
 use crate::reason::Reason;
 
 /// The page.
@@ -213,6 +214,7 @@ async fn cards(app: &App, visitor: &Visitor) -> Result<Vec<AppCard>, Error> {
         .catalog
         .all()
         .into_iter()
+        .filter(|application| is_offered(application, &on.tenant))
         .map(|application| card(application, &live))
         .collect())
 }

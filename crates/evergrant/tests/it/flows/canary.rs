@@ -29,7 +29,11 @@ struct Story {
 impl Story {
     async fn begin(program: Program, log: &str) -> Self {
         let provider = Scripted::start(Manners::Strict, GRANT, 3600).await;
-        let mut world = World::around(program.with("EVERGRANT_LOG", log), provider).await;
+        let mut world = World::around(
+            program.with("EVERGRANT_LOG", log).with("EVERGRANT_SANDBOX", "on"),
+            provider,
+        )
+        .await;
         CLIENT.clone_into(&mut world.client_secret);
         let server = world.program.serve();
         world.prepare(&server).await;
@@ -152,6 +156,57 @@ impl Story {
         }
     }
 
+    /// Tokens and keys that a team brings along, refused and taken; the sandbox is the provider, since custom applications
+    /// take none.
+    async fn migrate(&mut self) {
+        self.another_key();
+        let redirect = format!("http://{}/api/v1/sandbox-oauth/callback", self.server.address);
+        let client = json!({ "client_id": "canary", "client_secret": CLIENT, "redirect_uris": [redirect] });
+        let answer = self
+            .call(Method::POST, "/sandbox/control/clients", Some(client.clone()))
+            .await;
+        assert!(answer.status.is_success(), "{}", answer.text);
+        let path = "/api/v2/public/application/sandbox-oauth/oauth-client";
+        self.gives(200, (Method::PUT, path), Some(client)).await;
+        let path = "/api/v2/public/migrate-token";
+        for given in [
+            json!({ "slug": "sandbox-oauth", "auth_object": { "refresh_token": format!("{GRANT}brought") } }),
+            json!({ "slug": "sandbox-oauth", "auth_object": { "access_token": format!("{GRANT}brought") } }),
+            json!({ "slug": "sandbox-oauth", "auth_object": { "oauth2": { "client_secret": CLIENT } } }),
+            json!({ "slug": "sandbox-key", "auth_object": { "api_key": KEY } }),
+        ] {
+            self.gives(400, (Method::PUT, path), Some(given)).await;
+        }
+        let made = self
+            .world
+            .ok(&self.server, (Method::POST, "/sandbox/control/keys"), Some(&json!({})))
+            .await;
+        let key = made["key"].as_str().unwrap().to_owned();
+        self.secrets.add("a key of the sandbox", &key);
+        let given = json!({ "slug": "sandbox-key", "auth_object": { "keybased": { "api_key": key } } });
+        self.gives(200, (Method::PUT, path), Some(given)).await;
+        self.look("sandbox-key").await;
+    }
+
+    /// A key typed into the hosted page's form: refused, then taken.
+    async fn hosted(&mut self, token: &str) {
+        let url = format!("http://{}/connect/crash-key", self.server.address);
+        let cookie = format!("evergrant_session={token}");
+        let form = self.world.browse(&url, &cookie).await;
+        let csrf = form.answer.text.split("name=\"csrf\" value=\"").nth(1).unwrap();
+        let csrf = csrf.split('"').next().unwrap().to_owned();
+        self.hear("the form", &form.answer, &[]);
+        let key = KEY.replace(' ', "+").replace('&', "%26");
+        let body = format!("csrf={csrf}&action=connect&auth_type=keybased&f.api_key={key}");
+        self.world.provider.instead("/me", 401, ECHO);
+        for status in [400, 303] {
+            let headers = [("cookie", cookie.as_str())];
+            let answer = self.world.call((Method::POST, &url), &headers, Some(&body)).await;
+            assert_eq!(answer.status, status, "{}", answer.text);
+            self.hear("the form's answer", &answer, &[]);
+        }
+    }
+
     async fn default_app(&mut self) {
         let account = json!({ "linked_account_id": ACCOUNT, "your_app": { "auth_credentials": { "a": CREDENTIAL } } });
         let answer = self.world.by_key(
@@ -195,6 +250,7 @@ impl Story {
         let at = format!("http://{}", self.server.address);
         let opened = self.world.browse(&format!("{at}/connect/{token}"), "").await;
         self.hear("the page's address", &opened.answer, &[token]);
+        self.hosted(token).await;
         for path in [
             format!("/connect/{token}x"),
             format!("/api/v1/crash/start/{token}"),
@@ -343,10 +399,11 @@ async fn tell(log: &str) {
         story.session().await;
         story.oauth().await;
         story.keys().await;
+        story.migrate().await;
         story.default_app().await;
         story.malformed().await;
         story.command_line();
-        for slug in ["crash", "crash-key"] {
+        for slug in ["crash", "crash-key", "sandbox-key"] {
             story.world.provider.instead("/revoke", 400, ECHO);
             let path = format!("/api/v2/public/linked-account/integration/{slug}");
             story.gives(200, (Method::DELETE, &path), None).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use evergrant::connections::{Credential, open_credential};
 use evergrant::sandbox::{Cause, Weather};
+use evergrant::tenants::{Environment, Scopes, create_key, store};
 use serde_json::{Value, json};
 
 use crate::support::{CRM, CUSTOMER, OWN, SMS, Story, story};
@@ -190,6 +191,56 @@ async fn where_nothing_proves_a_key_it_is_taken_as_it_is() {
         let application = s.application(OWN).await;
         assert_eq!(application["type"], "custom");
         assert_eq!(application["connected_accounts"][0]["identifier"], "NA");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_production_environment_is_not_offered_the_sandbox() {
+    story(async |s| {
+        let app = &s.t.app;
+        let found =
+            store::find_environment(&mut app.db.read().await.unwrap(), "default", Environment::Production).await;
+        let key = create_key(app, &found.unwrap().unwrap(), "live", Scopes::ALL)
+            .await
+            .unwrap()
+            .value;
+        let call = |method: Method, path: String| {
+            let call = s.t.call(method, &path).header("x-api-key", key.expose());
+            call.header("linked_account_id", CUSTOMER)
+        };
+        let account = json!({ "linked_account_id": CUSTOMER });
+        call(Method::POST, "/api/v2/public/linked-account".to_owned())
+            .json(&account)
+            .ok()
+            .await;
+        let listed = call(Method::GET, "/api/v2/public/application".to_owned()).ok().await;
+        let slugs: Vec<_> = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["slug"].as_str().unwrap())
+            .collect();
+        assert!(
+            slugs.contains(&"slack") && !slugs.contains(&CRM) && !slugs.contains(&SMS),
+            "{slugs:?}"
+        );
+        let base = "/api/v2/public/linked-account/integration";
+        call(Method::GET, format!("{base}/oauth-url/{CRM}")).refused(404).await;
+        let given = json!({ "api_key": s.provider.key() });
+        call(Method::PUT, format!("{base}/save-key-credentials/{SMS}"))
+            .json(&given)
+            .refused(404)
+            .await;
+        let given = json!({ "slug": SMS, "auth_object": given });
+        call(Method::PUT, "/api/v2/public/migrate-token".to_owned())
+            .json(&given)
+            .refused(404)
+            .await;
+        assert!(
+            s.application(SMS).await["connected"].is_null(),
+            "the test environment is offered it"
+        );
     })
     .await;
 }
