@@ -6,6 +6,8 @@
 //! they would decide for us where a request ends up.
 
 mod address;
+mod body;
+mod stream;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -19,7 +21,9 @@ use url::{Host, Url};
 use crate::secret::Secret;
 
 pub use address::is_public;
+pub use body::{BoxError, Download, Incoming, Upload, UploadFault};
 pub use reqwest::Method;
+pub use stream::{Limits, StreamError, Streamed};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -149,7 +153,9 @@ impl Unreachable {
 #[derive(Clone)]
 pub struct Egress {
     clients: Arc<Clients>,
+    streams: Arc<stream::Clients>,
     allow: Arc<HashSet<String>>,
+    limits: Limits,
 }
 
 /// Made when first used: reading the system's certificates takes longer than starting the server.
@@ -188,13 +194,30 @@ impl Egress {
     pub fn new(allow: impl IntoIterator<Item = String>) -> Self {
         Self {
             clients: Arc::default(),
+            streams: Arc::default(),
             allow: Arc::new(allow.into_iter().map(|pair| pair.to_ascii_lowercase()).collect()),
+            limits: Limits::default(),
         }
+    }
+
+    /// The same with other limits for what is streamed.
+    #[must_use]
+    pub fn limited(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The limits for what is streamed.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Sends one request and reads its reply, whatever its status.
     pub async fn send(&self, request: Request) -> Result<Reply, Unreachable> {
-        let client = self.client_for(&request.url)?;
+        let client = match self.admit(&request.url)? {
+            Admitted::Listed => self.clients.allowed(),
+            Admitted::IfPublic => self.clients.guarded(),
+        };
         let mut out = client.request(request.method, request.url).timeout(request.timeout);
         for (name, value) in &request.headers {
             let mut value =
@@ -212,8 +235,8 @@ impl Egress {
         Ok(Reply { status, headers, body })
     }
 
-    /// Which client may call this URL. A host name is judged again by the resolver, once its addresses are known.
-    fn client_for(&self, url: &Url) -> Result<&reqwest::Client, Unreachable> {
+    /// Whether this URL may be called. A host name is judged again by the resolver, once its addresses are known.
+    fn admit(&self, url: &Url) -> Result<Admitted, Unreachable> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Unreachable::Forbidden);
         }
@@ -221,8 +244,8 @@ impl Egress {
             url.host().ok_or(Unreachable::Forbidden)?,
             url.port_or_known_default().unwrap_or(0),
         );
-        if self.allow.contains(&format!("{host}:{port}").to_ascii_lowercase()) {
-            return Ok(self.clients.allowed());
+        if !self.allow.is_empty() && self.allow.contains(&format!("{host}:{port}").to_ascii_lowercase()) {
+            return Ok(Admitted::Listed);
         }
         // The resolver is not asked for IP literals. The URL parser has already turned 0x7f000001 and 2130706433
         // into 127.0.0.1, so every spelling ends up here.
@@ -231,12 +254,17 @@ impl Egress {
             Host::Ipv4(ip) => is_public(ip.into()),
             Host::Ipv6(ip) => is_public(ip.into()),
         };
-        if public {
-            Ok(self.clients.guarded())
-        } else {
-            Err(Unreachable::Forbidden)
-        }
+        public.then_some(Admitted::IfPublic).ok_or(Unreachable::Forbidden)
     }
+}
+
+/// Why a URL may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admitted {
+    /// Its exact `host:port` is on the operator's list.
+    Listed,
+    /// Its host is a public address, or a name whose addresses must all be.
+    IfPublic,
 }
 
 impl fmt::Debug for Egress {
@@ -269,13 +297,21 @@ async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, Unreachab
     Ok(body)
 }
 
-fn classify(error: &reqwest::Error) -> Unreachable {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+/// The cause of that type, somewhere below an error.
+fn cause_of<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
+    let mut cause = Some(error);
     while let Some(inner) = cause {
-        if inner.is::<NotPublic>() {
-            return Unreachable::Forbidden;
+        if let Some(found) = inner.downcast_ref() {
+            return Some(found);
         }
         cause = inner.source();
+    }
+    None
+}
+
+fn classify(error: &reqwest::Error) -> Unreachable {
+    if cause_of::<NotPublic>(error).is_some() {
+        return Unreachable::Forbidden;
     }
     if error.is_connect() || error.is_builder() {
         Unreachable::NotConnected
@@ -295,14 +331,17 @@ struct PublicOnly;
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if found.iter().any(|address| !is_public(address.ip())) {
-                return Err(Box::new(NotPublic) as Box<dyn std::error::Error + Send + Sync>);
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
+        Box::pin(async move { Ok(Box::new(public_addresses(name.as_str()).await?.into_iter()) as Addrs) })
     }
+}
+
+/// The addresses of a host name, if all of them are public.
+async fn public_addresses(name: &str) -> Result<Vec<SocketAddr>, BoxError> {
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
+    if found.iter().any(|address| !is_public(address.ip())) {
+        return Err(Box::new(NotPublic));
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -15,21 +15,34 @@ use crate::tenants::Tenant;
 /// The credential of a connection, for a call that needs it for `need`. A token is renewed first where it would not last, and
 /// one that still lives is handed out though that failed; one past its end never is. A key is handed out as it is.
 pub async fn live(app: &App, tenant: &Tenant, id: &ConnectionId, need: Duration) -> Result<Credential, Error> {
-    let connection = lasting(app, tenant, id, need).await?;
+    let connection = connections::find(app, tenant, id).await?;
+    Ok(live_of(app, tenant, connection, need).await?.1)
+}
+
+/// The same for a connection that has just been read; it comes back as it is now.
+pub async fn live_of(
+    app: &App,
+    tenant: &Tenant,
+    connection: Connection,
+    need: Duration,
+) -> Result<(Connection, Credential), Error> {
+    let connection = lasting(app, tenant, connection, need).await?;
     match &connection.status {
         ConnectionStatus::Disconnected { .. } => Err(Error::NotFound("Connection")),
         ConnectionStatus::ReauthRequired(flag) => Err(reauth_required(app, tenant, &connection, flag).await?),
         ConnectionStatus::Active if has_ended(&connection, app.now()) => {
             Err(Error::ProviderUnavailable { retry_after: None })
         }
-        ConnectionStatus::Active => connections::open_credential(app, tenant, &connection).await,
+        ConnectionStatus::Active => {
+            let credential = connections::open_credential(app, tenant, &connection).await?;
+            Ok((connection, credential))
+        }
     }
 }
 
 /// The connection after a renewal, where it needed one. A flagged one is not tried: every use would present a dead token to
 /// the provider, and healing is the sweep's.
-async fn lasting(app: &App, tenant: &Tenant, id: &ConnectionId, need: Duration) -> Result<Connection, Error> {
-    let connection = connections::find(app, tenant, id).await?;
+async fn lasting(app: &App, tenant: &Tenant, connection: Connection, need: Duration) -> Result<Connection, Error> {
     let why = Why::Use { need };
     let needed = match plan(&connection, why, app.now()) {
         Plan::Renew | Plan::Reauthorize => true,
@@ -38,10 +51,10 @@ async fn lasting(app: &App, tenant: &Tenant, id: &ConnectionId, need: Duration) 
     if !needed || connection.status != ConnectionStatus::Active {
         return Ok(connection);
     }
-    match renew(app, tenant, id, why).await {
+    match renew(app, tenant, &connection.id, why).await {
         Ok(outcome) => Ok(outcome.connection),
         // Whoever is at it takes long: what we hold may do until then.
-        Err(Error::Busy) if !has_ended(&connection, app.now()) => connections::find(app, tenant, id).await,
+        Err(Error::Busy) if !has_ended(&connection, app.now()) => connections::find(app, tenant, &connection.id).await,
         Err(error) => Err(error),
     }
 }
@@ -51,7 +64,8 @@ pub(super) fn has_ended(connection: &Connection, now: Timestamp) -> bool {
     connection.schedule.expires_at.is_some_and(|end| end <= now)
 }
 
-async fn reauth_required(app: &App, tenant: &Tenant, connection: &Connection, flag: &Flag) -> Result<Error, Error> {
+/// What the user of a flagged connection is told.
+pub async fn reauth_required(app: &App, tenant: &Tenant, connection: &Connection, flag: &Flag) -> Result<Error, Error> {
     let mut conn = app.db.read().await?;
     let account = accounts::store::get(&mut conn, &tenant.id, &connection.account)
         .await?

@@ -30,7 +30,7 @@ mod tests;
 
 pub use check::check;
 pub use lease::{LEASE, Lease, claim, held_until, postpone, release};
-pub use live::live;
+pub use live::{live, live_of, reauth_required};
 pub use once::exchange_once;
 pub use outcome::{Did, Outcome};
 pub use plan::{Plan, Why, plan};

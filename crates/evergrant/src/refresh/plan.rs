@@ -16,6 +16,11 @@ pub enum Why {
         /// How long.
         need: Duration,
     },
+    /// The provider has refused the access token of this version of the credential.
+    Refused {
+        /// Which.
+        version: i64,
+    },
     /// Somebody says so, whatever the token's age.
     Forced,
 }
@@ -55,6 +60,8 @@ pub fn plan(c: &Connection, why: Why, now: Timestamp) -> Plan {
     }
     let wanted = match why {
         Why::Forced => true,
+        // Many callers are refused at once: the first one's renewal is everybody's.
+        Why::Refused { version } => c.version == version,
         Why::Due => due,
         Why::Use { need } => {
             let life = |end: Timestamp| end.since(c.schedule.issued_at.unwrap_or(now));

@@ -59,6 +59,16 @@ fn a_forced_renewal_does_not_ask_how_old_the_token_is() {
 }
 
 #[test]
+fn a_refused_token_is_renewed_unless_a_newer_one_is_stored() {
+    let held = grant(true);
+    let refused = |version| plan(&held, Why::Refused { version }, NOW);
+    assert_eq!(refused(held.version), Plan::Renew);
+    assert_eq!(refused(held.version - 1), Plan::UseAsIs);
+    let key = connection(AuthType::Keybased, Schedule::default());
+    assert_eq!(plan(&key, Why::Refused { version: 1 }, NOW), Plan::UseAsIs);
+}
+
+#[test]
 fn a_use_renews_just_inside_what_it_needs() {
     let why = Why::Use {
         need: Duration::from_mins(20),
