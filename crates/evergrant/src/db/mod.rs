@@ -4,6 +4,9 @@
 //! Store functions take `&mut AnyConnection`: the transaction is the caller's, and is never held across the network.
 
 mod dialect;
+mod group;
+#[cfg(test)]
+mod tests;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -12,9 +15,9 @@ use std::time::Duration;
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Executor as _, Transaction};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use dialect::Engine;
+use group::{Member, Queue};
 
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -26,14 +29,18 @@ const MIGRATIONS: &[(&str, &str)] = &[("0001_foundation", include_str!("../../mi
 pub struct Db {
     pool: AnyPool,
     engine: Engine,
-    /// SQLite has one writer; waiting here is fair and wakes at once, its busy handler polls.
-    turns: Option<Arc<Semaphore>>,
+    /// SQLite has one writer: whoever waits for it waits here, in order, and shares a commit.
+    writers: Option<Arc<Queue>>,
 }
 
 /// A write transaction. Dropped without [`Tx::commit`], it is as if it had never been.
-pub struct Tx {
-    inner: Transaction<'static, Any>,
-    _turn: Option<OwnedSemaphorePermit>,
+pub struct Tx(Kind);
+
+enum Kind {
+    /// A transaction of its own.
+    Alone(Transaction<'static, Any>),
+    /// A part of one that several share.
+    Shared(Member),
 }
 
 impl Db {
@@ -53,8 +60,8 @@ impl Db {
             })
             .connect(url)
             .await?;
-        let turns = (engine == Engine::Sqlite).then(|| Arc::new(Semaphore::new(1)));
-        Ok(Self { pool, engine, turns })
+        let writers = (engine == Engine::Sqlite).then(Arc::default);
+        Ok(Self { pool, engine, writers })
     }
 
     /// Which database this is.
@@ -68,22 +75,19 @@ impl Db {
         Ok(self.pool.acquire().await?)
     }
 
-    /// A write transaction.
+    /// A write transaction. On SQLite those that queue share a commit (see `group`); the server of PostgreSQL sees to that
+    /// itself.
     pub async fn begin(&self) -> Result<Tx, Error> {
-        let turn = match &self.turns {
-            Some(turns) => Some(
-                turns
-                    .clone()
-                    .acquire_owned()
-                    .await
-                    .map_err(|_| Error::Internal("the writers' queue is closed"))?,
-            ),
-            None => None,
-        };
-        Ok(Tx {
-            inner: self.pool.begin_with(self.engine.begin()).await?,
-            _turn: turn,
-        })
+        Ok(Tx(match &self.writers {
+            Some(writers) => Kind::Shared(Member::join(writers, &self.pool, self.engine.begin()).await?),
+            None => Kind::Alone(self.pool.begin_with(self.engine.begin()).await?),
+        }))
+    }
+
+    /// How many commits this process has made, where it counts them: on SQLite.
+    #[must_use]
+    pub fn commits(&self) -> Option<u64> {
+        self.writers.as_ref().map(|writers| writers.commits())
     }
 
     /// Brings the schema up to this program's, once, whichever node comes first.
@@ -124,21 +128,30 @@ impl Db {
 }
 
 impl Tx {
-    /// Makes it so.
+    /// Makes it so, and comes back once it is.
     pub async fn commit(self) -> Result<(), Error> {
-        Ok(self.inner.commit().await?)
+        match self.0 {
+            Kind::Alone(tx) => Ok(tx.commit().await?),
+            Kind::Shared(member) => member.commit().await,
+        }
     }
 }
 
 impl Deref for Tx {
     type Target = AnyConnection;
     fn deref(&self) -> &AnyConnection {
-        &self.inner
+        match &self.0 {
+            Kind::Alone(tx) => tx,
+            Kind::Shared(member) => member.transaction(),
+        }
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.inner
+        match &mut self.0 {
+            Kind::Alone(tx) => tx,
+            Kind::Shared(member) => member.transaction_mut(),
+        }
     }
 }

@@ -1,0 +1,167 @@
+//! Group commit on a real file.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use sqlx::Row as _;
+
+use super::*;
+
+async fn db(folder: &tempfile::TempDir) -> Db {
+    let url = format!("sqlite://{}?mode=rwc", folder.path().join("group.db").display());
+    let db = Db::connect(&url, Some(4)).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    tx.execute("CREATE TABLE noted (word TEXT PRIMARY KEY)").await.unwrap();
+    tx.commit().await.unwrap();
+    db
+}
+
+async fn note(tx: &mut Tx, word: &str) -> Result<(), sqlx::Error> {
+    let insert = sqlx::query("INSERT INTO noted (word) VALUES ($1)").bind(word.to_owned());
+    insert.execute(&mut **tx).await.map(drop)
+}
+
+async fn noted(db: &Db) -> Vec<String> {
+    let mut conn = db.read().await.unwrap();
+    let rows = sqlx::query("SELECT word FROM noted ORDER BY word").fetch_all(&mut *conn);
+    rows.await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// Goes on with something until it waits.
+fn poll<T>(what: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    match what.poll(&mut Context::from_waker(Waker::noop())) {
+        std::task::Poll::Ready(done) => Some(done),
+        std::task::Poll::Pending => None,
+    }
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_writer_share_its_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = db(&folder).await;
+    let before = db.commits().unwrap();
+    let mut first = db.begin().await.unwrap();
+    note(&mut first, "first").await.unwrap();
+    let mut all = tokio::task::JoinSet::new();
+    for n in 0..50 {
+        let db = db.clone();
+        all.spawn(async move {
+            let mut tx = db.begin().await.unwrap();
+            note(&mut tx, &format!("other {n:02}")).await.unwrap();
+            tx.commit().await.unwrap();
+        });
+    }
+    tokio::task::yield_now().await;
+    first.commit().await.unwrap();
+    all.join_all().await;
+    assert_eq!(noted(&db).await.len(), 51);
+    assert_eq!(db.commits().unwrap() - before, 1);
+}
+
+#[tokio::test]
+async fn a_member_that_fails_takes_back_its_own_work_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = db(&folder).await;
+    let mut first = db.begin().await.unwrap();
+    note(&mut first, "a").await.unwrap();
+    let fails = async {
+        let mut tx = db.begin().await.unwrap();
+        note(&mut tx, "b").await.unwrap();
+        assert!(note(&mut tx, "a").await.is_err(), "it sees what the first one wrote");
+    };
+    let last = async {
+        let mut tx = db.begin().await.unwrap();
+        note(&mut tx, "c").await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let (first, (), ()) = tokio::join!(first.commit(), fails, last);
+    first.unwrap();
+    assert_eq!(noted(&db).await, ["a", "c"]);
+}
+
+#[tokio::test]
+async fn the_last_one_to_fail_leaves_the_commit_to_those_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = db(&folder).await;
+    let mut first = db.begin().await.unwrap();
+    note(&mut first, "a").await.unwrap();
+    let gives_up = async {
+        let mut tx = db.begin().await.unwrap();
+        note(&mut tx, "b").await.unwrap();
+    };
+    let (first, ()) = tokio::join!(first.commit(), gives_up);
+    first.unwrap();
+    assert_eq!(noted(&db).await, ["a"]);
+    let mut alone = db.begin().await.unwrap();
+    note(&mut alone, "nobody's").await.unwrap();
+    drop(alone);
+    assert_eq!(noted(&db).await, ["a"]);
+}
+
+#[tokio::test]
+async fn whoever_goes_away_while_waiting_holds_up_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = db(&folder).await;
+    let mut first = db.begin().await.unwrap();
+    note(&mut first, "a").await.unwrap();
+    {
+        let mut gone = pin!(db.begin());
+        assert!(poll(gone.as_mut()).is_none());
+        let mut gone_too = pin!(db.begin());
+        assert!(poll(gone_too.as_mut()).is_none());
+    }
+    let stays = async {
+        let mut tx = db.begin().await.unwrap();
+        note(&mut tx, "b").await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let (first, ()) = tokio::join!(first.commit(), stays);
+    first.unwrap();
+    assert_eq!(noted(&db).await, ["a", "b"]);
+
+    // Dropped while its work waits for the others' commit, and while it holds the turn.
+    let mut dropped = db.begin().await.unwrap();
+    note(&mut dropped, "c").await.unwrap();
+    let mut next = Box::pin(db.begin());
+    assert!(poll(next.as_mut()).is_none());
+    {
+        let mut committing = pin!(dropped.commit());
+        assert!(
+            poll(committing.as_mut()).is_none(),
+            "the next one holds the transaction"
+        );
+    }
+    let mut next = next.await.unwrap();
+    note(&mut next, "d").await.unwrap();
+    next.commit().await.unwrap();
+    assert!(noted(&db).await.contains(&"d".to_owned()));
+    let mut last = db.begin().await.unwrap();
+    note(&mut last, "e").await.unwrap();
+    last.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_fails_for_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = db(&folder).await;
+    let mut tx = db.begin().await.unwrap();
+    tx.execute("CREATE TABLE child (word TEXT REFERENCES noted (word) DEFERRABLE INITIALLY DEFERRED)")
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let mut first = db.begin().await.unwrap();
+    note(&mut first, "a").await.unwrap();
+    let breaks = async {
+        let mut tx = db.begin().await.unwrap();
+        tx.execute("INSERT INTO child (word) VALUES ('unknown')").await.unwrap();
+        tx.commit().await
+    };
+    let (first, second) = tokio::join!(first.commit(), breaks);
+    assert!(first.is_err() && second.is_err());
+    assert!(noted(&db).await.is_empty());
+    let mut next = db.begin().await.unwrap();
+    note(&mut next, "b").await.unwrap();
+    next.commit().await.unwrap();
+    assert_eq!(noted(&db).await, ["b"]);
+}
