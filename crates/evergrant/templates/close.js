@@ -1,4 +1,10 @@
-// Closes a window that a script has opened, after the time that its page asks for. In any other window it does nothing:
-// browsers do not let a script close those.
-const after = Number(document.currentScript?.dataset.after ?? 0);
-setTimeout(() => window.close(), after);
+// The end of a consent in a window that a page has opened. First its opener is told, and nobody but the origin that asked
+// (sdk/js listens; it checks origin, window and flow). Then the window closes itself, after the time that its page asks
+// for: in any window that no script has opened this does nothing.
+{
+  const { after, origin, flow, slug, outcome, code } = document.currentScript?.dataset ?? {};
+  if (origin && window.opener) {
+    window.opener.postMessage({ type: "evergrant:consent", flow, slug, outcome, code: code || undefined }, origin);
+  }
+  setTimeout(() => window.close(), Number(after ?? 0));
+}

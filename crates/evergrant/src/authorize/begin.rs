@@ -3,6 +3,7 @@
 use evergrant_oauth::{AuthorizationRequest, State, Verifier};
 use url::Url;
 
+use super::asker::{Asker, return_address};
 use super::model::{Inputs, LIFETIME, Pending, check_inputs};
 use super::store::{self, Authorization};
 use crate::accounts::{self, LinkedAccount};
@@ -18,14 +19,34 @@ use crate::vault::Place;
 /// How many consents of one account for one application may be under way at once.
 const MOST_AT_ONCE: i64 = 20;
 
-/// Prepares an authorisation and returns the URL that the customer's browser opens: our own start page, good for one use
-/// within ten minutes. Nothing else changes.
+/// An authorisation that has begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// What the customer's browser opens: our own start page, good for one use within ten minutes.
+    pub url: String,
+    /// Names the authorisation in the message to its page.
+    pub flow: String,
+}
+
+/// Prepares an authorisation that no page waits for, and returns the URL that the customer's browser opens.
 pub async fn begin(
     app: &App,
     tenant: &Tenant,
     account: &LinkedAccount,
     (application, inputs): (&Application, Inputs),
 ) -> Result<String, Error> {
+    let begun = begin_for(app, (tenant, account), (application, inputs), Asker::at(None)).await?;
+    Ok(begun.url)
+}
+
+/// Prepares an authorisation that a page has asked for. Nothing else changes.
+pub async fn begin_for(
+    app: &App,
+    (tenant, account): (&Tenant, &LinkedAccount),
+    (application, inputs): (&Application, Inputs),
+    asker: Asker,
+) -> Result<Begun, Error> {
+    let flow = asker.flow.clone();
     let scheme = clients::scheme(application)?;
     let inputs = check_inputs(application, AuthType::OAuth2, inputs)?;
     let client = clients::get(app, tenant, &application.slug).await?;
@@ -36,6 +57,7 @@ pub async fn begin(
         redirect_uri: app.url(&format!("/api/v1/{}/callback", application.slug)),
         client_id: client.client_id,
         inputs,
+        asker,
     };
     let start_hash = sha256_hex(token.expose().as_bytes());
     let sealer = tenants::sealer(app, tenant).await?;
@@ -58,7 +80,8 @@ pub async fn begin(
     store::insert(&mut tx, &authorization, (now, now.after(LIFETIME))).await?;
     store::trim(&mut tx, &authorization, MOST_AT_ONCE).await?;
     tx.commit().await?;
-    Ok(app.url(&format!("/api/v1/{}/start/{}", application.slug, token.expose())))
+    let url = app.url(&format!("/api/v1/{}/start/{}", application.slug, token.expose()));
+    Ok(Begun { url, flow })
 }
 
 /// Where the start page sends the browser.
@@ -69,8 +92,13 @@ pub struct Started {
 }
 
 /// Opens an authorisation: binds it to the browser, gives it its state. `None` when the link was used before, is older than
-/// ten minutes or never was.
-pub async fn start(app: &App, slug: &str, token: &str, browser: &str) -> Result<Option<Started>, Error> {
+/// ten minutes or never was. `return_to` is where the browser goes in the end; only registered origins are heeded.
+pub async fn start(
+    app: &App,
+    (slug, token): (&str, &str),
+    browser: &str,
+    return_to: Option<&str>,
+) -> Result<Option<Started>, Error> {
     let Some(application) = app.catalog.get(slug) else {
         return Ok(None);
     };
@@ -80,11 +108,18 @@ pub async fn start(app: &App, slug: &str, token: &str, browser: &str) -> Result<
     let mut tx = app.db.begin().await?;
     let opened = store::open_by_token(&mut tx, (&start_hash, slug), (&state.hash(), &browser_hash), app.now()).await?;
     let Some(authorization) = opened else { return Ok(None) };
-    let tenant = tenants::store::get_environment(&mut tx, &authorization.tenant)
-        .await?
-        .tenant;
+    let environment = tenants::store::get_environment(&mut tx, &authorization.tenant).await?;
     tx.commit().await?;
-    let pending = open(app, &tenant, &authorization).await?;
+    let tenant = environment.tenant;
+    let mut pending = open(app, &tenant, &authorization).await?;
+    if let Some(address) = return_to.and_then(|text| return_address(text, &environment.return_origins)) {
+        pending.asker.return_to = Some(address);
+        let sealer = tenants::sealer(app, &tenant).await?;
+        let sealed = sealer.seal(place(&authorization.start_hash), pending.to_text().as_bytes());
+        let mut tx = app.db.begin().await?;
+        store::set_request(&mut tx, &tenant.id, &authorization.start_hash, &sealed).await?;
+        tx.commit().await?;
+    }
     let client = clients::get(app, &tenant, slug).await?;
     consent_url(application, &client, &pending, state).map(|url| Some(Started { url }))
 }

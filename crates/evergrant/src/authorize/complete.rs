@@ -1,14 +1,17 @@
 //! Back from the provider: the callback.
 
+use std::sync::Arc;
+
 use evergrant_oauth::{Callback, Outcome, TokenError, TokenSet, reply};
 use url::Url;
 
+use super::asker::Asker;
 use super::begin::open;
 use super::disconnect::give_back;
 use super::identity;
 use super::model::Pending;
-use super::store;
-use crate::accounts;
+use super::store::{self, Authorization};
+use crate::accounts::{self, LinkedAccount};
 use crate::app::App;
 use crate::catalog::{self, Application, AuthType};
 use crate::clients::{self, Purpose};
@@ -64,13 +67,40 @@ pub enum NotCompleted {
     Failed(#[from] Error),
 }
 
+/// What became of an authorisation, and who is to be told.
+#[derive(Debug)]
+pub struct Ended {
+    /// The page that asked, where the callback is one of an authorisation that there is.
+    pub asker: Option<Asker>,
+    /// The end.
+    pub result: Result<Completed, NotCompleted>,
+}
+
 /// Completes an authorisation: takes it away, exchanges the code, stores the grant, tells the team.
-pub async fn complete(
-    app: &App,
-    slug: &str,
-    pairs: &[(String, String)],
-    browser: &str,
-) -> Result<Completed, NotCompleted> {
+pub async fn complete(app: &App, slug: &str, pairs: &[(String, String)], browser: &str) -> Ended {
+    match take(app, slug, pairs, browser).await {
+        Ok(taken) => Ended {
+            asker: Some(taken.pending.asker.clone()),
+            result: finish(app, taken).await,
+        },
+        Err(error) => Ended {
+            asker: None,
+            result: Err(error),
+        },
+    }
+}
+
+/// An authorisation that nobody else can complete any more.
+struct Taken {
+    callback: Callback,
+    application: Arc<Application>,
+    tenant: Tenant,
+    account: LinkedAccount,
+    authorization: Authorization,
+    pending: Pending,
+}
+
+async fn take(app: &App, slug: &str, pairs: &[(String, String)], browser: &str) -> Result<Taken, NotCompleted> {
     let callback =
         Callback::parse(pairs.iter().map(|(name, value)| (name, value))).map_err(|_| NotCompleted::Invalid)?;
     let application = app.catalog.get(slug).cloned().ok_or(NotCompleted::Invalid)?;
@@ -87,6 +117,25 @@ pub async fn complete(
     tx.commit().await?;
 
     let pending = open(app, &tenant, &authorization).await?;
+    Ok(Taken {
+        callback,
+        application,
+        tenant,
+        account,
+        authorization,
+        pending,
+    })
+}
+
+async fn finish(app: &App, taken: Taken) -> Result<Completed, NotCompleted> {
+    let Taken {
+        callback,
+        application,
+        tenant,
+        account,
+        authorization,
+        pending,
+    } = taken;
     check_issuer(&callback, &application, &pending)?;
     let code = match callback.outcome {
         Outcome::Granted { code } => code,

@@ -12,6 +12,7 @@
 //! Reading order: [`begin()`] (from our API to the provider), [`complete()`] (back again), [`save_keys`], [`migrate()`],
 //! [`disconnect()`].
 
+mod asker;
 mod begin;
 mod complete;
 mod disconnect;
@@ -21,8 +22,9 @@ mod migrate;
 mod model;
 pub mod store;
 
-pub use begin::{Started, begin, start};
-pub use complete::{Completed, NotCompleted, complete};
+pub use asker::{Asker, Ending};
+pub use begin::{Begun, Started, begin, begin_for, start};
+pub use complete::{Completed, Ended, NotCompleted, complete};
 pub use disconnect::{delete_account, disconnect};
 pub use keys::save_keys;
 pub use migrate::{Migrated, migrate};

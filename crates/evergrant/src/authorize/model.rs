@@ -7,6 +7,7 @@ use evergrant_oauth::Verifier;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::asker::Asker;
 use crate::catalog::{Application, AuthType, InputField};
 use crate::error::Error;
 use crate::secret::{Secret, SecretBytes};
@@ -27,6 +28,7 @@ pub(super) struct Pending {
     pub(super) redirect_uri: String,
     pub(super) client_id: String,
     pub(super) inputs: Inputs,
+    pub(super) asker: Asker,
 }
 
 impl Pending {
@@ -36,6 +38,7 @@ impl Pending {
             "redirect_uri": self.redirect_uri,
             "client_id": self.client_id,
             "inputs": self.inputs,
+            "asker": self.asker,
         });
         Zeroizing::new(value.to_string())
     }
@@ -48,6 +51,7 @@ impl Pending {
             redirect_uri: text("redirect_uri")?,
             client_id: text("client_id")?,
             inputs: serde_json::from_value(value.get("inputs")?.clone()).ok()?,
+            asker: serde_json::from_value(value.get("asker")?.clone()).ok()?,
         })
     }
 }

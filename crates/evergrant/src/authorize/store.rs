@@ -89,6 +89,24 @@ pub async fn open_by_token(
     row.as_ref().map(authorization).transpose()
 }
 
+const SET_REQUEST: &str = "UPDATE authorizations SET sealed_request = $1 WHERE tenant = $2 AND start_hash = $3";
+
+/// Replaces what an authorisation remembers.
+pub async fn set_request(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    start_hash: &str,
+    sealed_request: &Sealed,
+) -> Result<(), Error> {
+    sqlx::query(SET_REQUEST)
+        .bind(sealed_request.as_bytes())
+        .bind(tenant.as_str())
+        .bind(start_hash)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 const TAKE: &str = "DELETE FROM authorizations \
     WHERE state_hash = $1 AND slug = $2 AND browser_hash = $3 AND expires_at > $4 \
     RETURNING start_hash, tenant, account, slug, connection, sealed_request";

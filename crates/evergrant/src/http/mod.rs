@@ -9,6 +9,7 @@ mod middleware;
 mod openapi;
 pub mod portal;
 mod router;
+mod sdk;
 
 pub use limit::Limits;
 pub use openapi::document;

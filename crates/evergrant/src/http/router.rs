@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::limit::{self, Limiter, Limits};
-use super::{api, error, middleware, openapi, portal};
+use super::{api, error, middleware, openapi, portal, sdk};
 use crate::app::App;
 
 /// What a body may hold at most.
@@ -103,6 +103,7 @@ fn pages() -> Router<App> {
     Router::new()
         .route("/docs", get(api::docs::page))
         .route("/assets/docs.css", get(api::docs::stylesheet))
+        .route("/sdk/evergrant.js", get(sdk::module))
         .route("/connect", get(portal::show_list))
         .route("/connect/{segment}", get(portal::open_or_form).post(portal::act))
         .route("/api/v1/{slug}/start/{token}", get(portal::start))

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -12,18 +13,23 @@ use super::linked_account_view::AccountDocument;
 use super::linked_accounts::document;
 use crate::accounts;
 use crate::app::App;
-use crate::authorize::{self, Inputs};
+use crate::authorize::{self, Asker, Begun, Inputs};
 use crate::catalog::{Application, AuthType};
 use crate::error::{Code, Error};
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::extract::{Account, Admin, JsonBody, KeyAccount, Params, Segment, SessionAccount, linked_account_id};
-use crate::tenants::Scope;
+use crate::tenants::{self, Scope};
 
 /// Where the customer's browser goes next.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuthUrl {
     /// Absolute; opens once, within ten minutes, in one browser.
     auth_url: String,
+    /// Names this authorisation in the message that our callback page posts to the page that asked.
+    flow: String,
+    /// Whether `auth_url` takes `return_to`, an address of the asking page that the browser comes back to: its origin is a
+    /// return origin of the environment. Such a page can go to the provider itself where a popup is blocked.
+    can_return: bool,
 }
 
 /// It worked.
@@ -32,7 +38,12 @@ pub struct Saved {
     success: bool,
 }
 
-async fn auth_url(app: &App, on: &Account, (slug, query): (&str, Option<String>)) -> Result<Json<AuthUrl>, ApiError> {
+async fn auth_url(
+    app: &App,
+    on: &Account,
+    (slug, query): (&str, Option<String>),
+    asker: Asker,
+) -> Result<Json<AuthUrl>, ApiError> {
     let application = application(app, &on.tenant, slug)?;
     let query = query.unwrap_or_default();
     let given = url::form_urlencoded::parse(query.as_bytes()).into_owned();
@@ -41,8 +52,24 @@ async fn auth_url(app: &App, on: &Account, (slug, query): (&str, Option<String>)
     let inputs: Inputs = given
         .filter(|(name, _)| fields.iter().any(|field| field.name == *name))
         .collect();
-    let auth_url = authorize::begin(app, &on.tenant, &on.account, (&application, inputs)).await?;
-    Ok(Json(AuthUrl { auth_url }))
+    let environment = tenants::store::get_environment(&mut *app.db.read().await?, &on.tenant.id).await?;
+    let can_return = asker.can_return(&environment.return_origins);
+    let wish = (&*application, inputs);
+    let Begun { url, flow } = authorize::begin_for(app, (&on.tenant, &on.account), wish, asker).await?;
+    Ok(Json(AuthUrl {
+        auth_url: url,
+        flow,
+        can_return,
+    }))
+}
+
+/// The page that asks, as its browser states it: `Origin`, which a page cannot forge, and which is left out where the page
+/// is of our own origin.
+fn asker(app: &App, headers: &HeaderMap) -> Asker {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let own = app.public_url.origin().ascii_serialization();
+    let same = text("sec-fetch-site") == Some("same-origin");
+    Asker::at(text(header::ORIGIN.as_str()).or(same.then_some(own.as_str())))
 }
 
 /// Begins to connect, or to reconnect, by OAuth 2.0. Nothing changes until the customer has consented.
@@ -55,8 +82,9 @@ pub async fn integrate(
     SessionAccount(on): SessionAccount,
     Segment(slug): Segment,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Json<AuthUrl>, ApiError> {
-    auth_url(&app, &on, (&slug, query)).await
+    auth_url(&app, &on, (&slug, query), asker(&app, &headers)).await
 }
 
 /// The same, from a server.
@@ -74,7 +102,7 @@ pub async fn oauth_url(
 ) -> Result<Json<AuthUrl>, ApiError> {
     // The link it makes replaces a connection: not for keys that may only look.
     admin.demand(Scope::Write)?;
-    auth_url(&app, &on, (&slug, query)).await
+    auth_url(&app, &on, (&slug, query), Asker::at(None)).await
 }
 
 async fn save_keys(app: &App, on: &Account, (slug, body): (&str, Map<String, Value>)) -> Result<Json<Saved>, ApiError> {

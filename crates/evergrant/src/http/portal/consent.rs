@@ -8,11 +8,11 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::message::{Link, MessagePage, Tone};
+use super::message::{Link, MessagePage, News, Tone};
 use super::page::{Frame, PageError, send, with_headers};
 use super::session::{self, is_https};
 use crate::app::App;
-use crate::authorize::{self, LIFETIME, NotCompleted};
+use crate::authorize::{self, Asker, Ended, Ending, LIFETIME, NotCompleted};
 use crate::error::Error;
 use crate::ids::random_token;
 use crate::secret::Secret;
@@ -44,6 +44,7 @@ fn browser(app: &App, headers: &HeaderMap) -> Option<Secret> {
 pub async fn start(
     State(app): State<App>,
     path: Result<Path<(String, String)>, PathRejection>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let Ok(Path((slug, token))) = path else {
@@ -51,7 +52,11 @@ pub async fn start(
     };
     // A browser keeps its value over several authorisations, so that two tabs do not end each other's.
     let browser = browser(&app, &headers).unwrap_or_else(|| random_token(""));
-    let Some(started) = authorize::start(&app, &slug, &token, browser.expose()).await? else {
+    let query = query.unwrap_or_default();
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    let return_to = pairs.find(|(name, _)| name == "return_to").map(|(_, value)| value);
+    let started = authorize::start(&app, (&slug, &token), browser.expose(), return_to.as_deref()).await?;
+    let Some(started) = started else {
         return Ok(no_longer_valid());
     };
     let https = is_https(&app);
@@ -84,21 +89,59 @@ pub async fn callback(
     };
     let query = query.unwrap_or_default();
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let hosted = session::has_cookie(&app, &headers);
-    match authorize::complete(&app, &slug, &pairs, browser.expose()).await {
-        Ok(done) => Ok(connected(&done.application, hosted)),
-        Err(error) => not_completed(error, hosted),
+    let Ended { asker, result } = authorize::complete(&app, &slug, &pairs, browser.expose()).await;
+    let ending = result.as_ref().map_or_else(Ending::of, |_| Ending::CONNECTED);
+    let asker = asker.unwrap_or_default();
+    if let Some(address) = asker.address(&slug, ending) {
+        return back(&address);
+    }
+    let way = if asker.origin.is_some() {
+        Way::Popup(news(asker, slug, ending))
+    } else if session::has_cookie(&app, &headers) {
+        Way::Hosted
+    } else {
+        Way::Popup(None)
+    };
+    match result {
+        Ok(done) => Ok(connected(&done.application, way)),
+        Err(error) => not_completed(error, way),
     }
 }
 
-fn connected(application: &str, hosted: bool) -> Response {
+/// How the page after a consent is left.
+enum Way {
+    /// By a link to the hosted pages.
+    Hosted,
+    /// By closing the window, after its opener has been told.
+    Popup(Option<News>),
+}
+
+fn news(asker: Asker, slug: String, ending: Ending) -> Option<News> {
+    Some(News {
+        origin: asker.origin?,
+        flow: asker.flow,
+        slug,
+        outcome: ending.outcome,
+        code: ending.code.unwrap_or_default(),
+    })
+}
+
+/// Back to the page that went to the provider itself, which its environment has registered.
+fn back(address: &url::Url) -> Result<Response, PageError> {
+    let location =
+        HeaderValue::from_str(address.as_str()).map_err(|_| Error::Internal("a header of the callback page"))?;
+    let headers = [(header::LOCATION, location)];
+    Ok(with_headers((StatusCode::SEE_OTHER, headers, "").into_response(), &[]))
+}
+
+fn connected(application: &str, way: Way) -> Response {
     let title = format!("{application} is connected");
     let text = "You can close this window.";
     let page = MessagePage::new(Frame::anonymous(), Tone::Success, &title, text);
-    send(StatusCode::OK, &leaving(page, hosted), &[])
+    send(StatusCode::OK, &leaving(page, way), &[])
 }
 
-fn not_completed(error: NotCompleted, hosted: bool) -> Result<Response, PageError> {
+fn not_completed(error: NotCompleted, way: Way) -> Result<Response, PageError> {
     let frame = Frame::anonymous();
     Ok(match error {
         NotCompleted::Invalid => no_longer_valid(),
@@ -106,48 +149,50 @@ fn not_completed(error: NotCompleted, hosted: bool) -> Result<Response, PageErro
             let title = format!("{application} was not connected");
             let text = "Access was not granted, so nothing has changed. You can try again whenever you like.";
             let page = MessagePage::new(frame, Tone::Denied, &title, text);
-            send(StatusCode::OK, &leaving(page, hosted), &[])
+            send(StatusCode::OK, &leaving(page, way), &[])
         }
         NotCompleted::ProviderProblem { application } => {
             let title = format!("{application} had a problem");
             let text = "Nothing has changed; please try again in a moment.";
             let page = MessagePage::new(frame, Tone::Error, &title, text);
-            send(StatusCode::BAD_GATEWAY, &leaving(page, hosted), &[])
+            send(StatusCode::BAD_GATEWAY, &leaving(page, way), &[])
         }
         NotCompleted::NotSetUp { application } => {
             let title = format!("{application} could not be connected");
             let text =
                 "It is not set up correctly yet, so nothing has changed. Please tell the team that sent you here.";
             let page = MessagePage::new(frame, Tone::Error, &title, text);
-            send(StatusCode::BAD_GATEWAY, &leaving(page, hosted), &[])
+            send(StatusCode::BAD_GATEWAY, &leaving(page, way), &[])
         }
         NotCompleted::NoTokens { application } => {
             let title = format!("{application} did not answer as expected");
             let text =
                 "You agreed, but the access could not be fetched. Nothing has changed; please try again in a moment.";
             let page = MessagePage::new(frame, Tone::Error, &title, text);
-            send(StatusCode::BAD_GATEWAY, &leaving(page, hosted), &[])
+            send(StatusCode::BAD_GATEWAY, &leaving(page, way), &[])
         }
         NotCompleted::Failed(error) => return Err(error.into()),
     })
 }
 
 /// On hosted pages there is a way back; in a popup the window closes itself.
-fn leaving(page: MessagePage, hosted: bool) -> MessagePage {
-    if hosted {
-        let link = Link {
-            href: "/connect".to_owned(),
-            label: "Back to your integrations".to_owned(),
-        };
-        MessagePage {
-            link: Some(link),
-            ..page
+fn leaving(page: MessagePage, way: Way) -> MessagePage {
+    match way {
+        Way::Hosted => {
+            let link = Link {
+                href: "/connect".to_owned(),
+                label: "Back to your integrations".to_owned(),
+            };
+            MessagePage {
+                link: Some(link),
+                ..page
+            }
         }
-    } else {
-        MessagePage {
+        Way::Popup(news) => MessagePage {
             closes_after_ms: Some(STAYS_MS),
+            news,
             ..page
-        }
+        },
     }
 }
 

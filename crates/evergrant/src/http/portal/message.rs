@@ -53,6 +53,21 @@ pub struct Link {
     pub label: String,
 }
 
+/// What a page says to the window that opened it, so that its script need not wait for its next poll.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// The only origin that gets it.
+    pub origin: String,
+    /// Which authorisation it is about.
+    pub flow: String,
+    /// The application.
+    pub slug: String,
+    /// `connected`, `denied` or `failed`.
+    pub outcome: &'static str,
+    /// Why it failed, or nothing.
+    pub code: &'static str,
+}
+
 /// The page.
 #[derive(Debug, Template)]
 #[template(path = "message.html")]
@@ -72,6 +87,8 @@ pub struct MessagePage {
     pub go_to: Option<String>,
     /// After how many milliseconds a window that a script has opened closes itself.
     pub closes_after_ms: Option<u32>,
+    /// What it says to the window that opened it.
+    pub news: Option<News>,
 }
 
 impl MessagePage {
@@ -86,6 +103,7 @@ impl MessagePage {
             link: None,
             go_to: None,
             closes_after_ms: None,
+            news: None,
         }
     }
 
@@ -103,6 +121,7 @@ impl MessagePage {
             }),
             go_to: Some(href),
             closes_after_ms: None,
+            news: None,
         }
     }
 }

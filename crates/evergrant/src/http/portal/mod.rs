@@ -19,7 +19,7 @@ pub use connect::{act, open_or_form};
 pub use consent::{callback, start};
 pub use form::{FieldOption, FormField, FormPage, Input};
 pub use list::{AppCard, CardState, ListPage, ListQuery, Way, plain_reason, show_list};
-pub use message::{Link, MessagePage, Tone};
+pub use message::{Link, MessagePage, News, Tone};
 pub use page::{Frame, PageError, frame_ancestors, send};
 pub use session::{Posted, Visitor};
 pub use style::{icon, script, stylesheet};

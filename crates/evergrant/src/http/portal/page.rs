@@ -134,6 +134,7 @@ impl IntoResponse for PageError {
             link: None,
             go_to: None,
             closes_after_ms: None,
+            news: None,
         };
         send(class(&self.0).0, &page, &[])
     }

@@ -9,6 +9,7 @@ mod document;
 mod hostile;
 mod linked_account;
 mod org;
+mod sdk;
 mod session_token;
 mod webhook;
 mod who_asks;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use evergrant::accounts;
 use evergrant::authorize::LIFETIME;
 use evergrant::authorize::store::{self, Authorization};
+use evergrant::ids::TenantId;
 use evergrant::vault::Sealed;
 
 use crate::support::{TestApp, on_both};
@@ -55,6 +56,11 @@ async fn an_authorisation_is_opened_once_and_taken_once_by_the_browser_that_open
         assert_eq!(opened.sealed_request.as_bytes(), one.sealed_request.as_bytes());
         let again = store::open_by_token(&mut tx, ("start", "slack"), ("s2", "b2"), now).await;
         assert!(again.unwrap().is_none());
+        for (tenant, request) in [("another", vec![9]), (one.tenant.as_str(), vec![7, 7])] {
+            let request = Sealed::from_bytes(request);
+            let tenant = TenantId::trusted(tenant.to_owned());
+            store::set_request(&mut tx, &tenant, "start", &request).await.unwrap();
+        }
 
         for (state, slug, browser, at) in [
             ("forged", "slack", "browser", now),
@@ -68,7 +74,11 @@ async fn an_authorisation_is_opened_once_and_taken_once_by_the_browser_that_open
         let taken = store::take_by_state(&mut tx, ("state", "slack"), "browser", at)
             .await
             .unwrap();
-        assert_eq!(taken.unwrap().start_hash, "start");
+        let taken = taken.unwrap();
+        assert_eq!(
+            (taken.start_hash.as_str(), taken.sealed_request.as_bytes()),
+            ("start", [7, 7].as_slice())
+        );
         let again = store::take_by_state(&mut tx, ("state", "slack"), "browser", at).await;
         assert!(again.unwrap().is_none());
         tx.commit().await.unwrap();
