@@ -24,7 +24,8 @@ use crate::tenants::{self, Scope};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuthUrl {
     /// Absolute; opens once, within ten minutes, in one browser.
-    auth_url: String,
+    #[serde(rename = "auth_url")]
+    url: String,
     /// Names this authorisation in the message that our callback page posts to the page that asked.
     flow: String,
     /// Whether `auth_url` takes `return_to`, an address of the asking page that the browser comes back to: its origin is a
@@ -57,7 +58,7 @@ async fn auth_url(
     let wish = (&*application, inputs);
     let Begun { url, flow } = authorize::begin_for(app, (&on.tenant, &on.account), wish, asker).await?;
     Ok(Json(AuthUrl {
-        auth_url: url,
+        url,
         flow,
         can_return,
     }))
