@@ -57,11 +57,7 @@ async fn auth_url(
     let can_return = asker.can_return(&environment.return_origins);
     let wish = (&*application, inputs);
     let Begun { url, flow } = authorize::begin_for(app, (&on.tenant, &on.account), wish, asker).await?;
-    Ok(Json(AuthUrl {
-        url,
-        flow,
-        can_return,
-    }))
+    Ok(Json(AuthUrl { url, flow, can_return }))
 }
 
 /// The page that asks, as its browser states it: `Origin`, which a page cannot forge, and which is left out where the page
