@@ -85,6 +85,8 @@ id! {
     RowId,
     /// A data key of an organisation.
     DataKeyId,
+    /// A re-auth link (not its token).
+    LinkId,
 }
 
 fn object_id(now: Timestamp) -> String {

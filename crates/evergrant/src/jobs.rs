@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::connections::KEPT_AFTER_DISCONNECT;
 use crate::error::Error;
-use crate::{authorize, connections, refresh, sessions, webhooks};
+use crate::{authorize, connections, links, refresh, sessions, webhooks};
 
 /// How long a loop rests after a round that failed; doubled with each failure in a row.
 const BACK_OFF: Duration = Duration::from_secs(1);
@@ -88,13 +88,15 @@ async fn housekeeping(app: &App) -> Result<(), Error> {
     let authorizations = authorize::store::purge_of_all_tenants(&mut tx, now).await?;
     let kept_since = now.before(KEPT_AFTER_DISCONNECT);
     let connections = connections::store::purge_of_all_tenants(&mut tx, kept_since).await?;
+    let links = links::purge(app, &mut tx).await?;
     tx.commit().await?;
-    if events + sessions + authorizations + connections > 0 {
+    if events + sessions + authorizations + connections + links > 0 {
         tracing::info!(
             events,
             sessions,
             authorizations,
             connections,
+            links,
             "removed what is past its time"
         );
     }

@@ -27,6 +27,7 @@ pub mod app;
 pub mod accounts;
 pub mod clients;
 pub mod connections;
+pub mod links;
 pub mod sessions;
 pub mod tenants;
 pub mod webhooks;

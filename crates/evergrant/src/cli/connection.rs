@@ -51,6 +51,13 @@ pub(super) enum Command {
         /// Its id, from `connection list`
         id: ConnectionId,
     },
+    /// Make a link that its customer can repair it with; it is shown this once
+    #[command(
+        after_help = "Examples:\n  evergrant connection reauth-link 65aa000000000000000000c1 --days 14\n  \
+        evergrant connection reauth-link 65aa000000000000000000c1 --list\n  \
+        evergrant connection reauth-link 65aa000000000000000000c1 --revoke 65aa000000000000000000d4"
+    )]
+    ReauthLink(super::reauth_link::Wish),
     /// End it: the credential is erased and the grant given back
     #[command(
         after_help = "Examples:\n  evergrant connection disconnect 65aa000000000000000000c1\n  \
@@ -102,6 +109,7 @@ pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyho
             let connection = connections::expire(app, tenant, &id).await?;
             show(desk, tenant, connection, None).await
         }
+        Command::ReauthLink(wish) => super::reauth_link::run(desk, tenant, wish).await,
         Command::Disconnect(which) => disconnect(desk, tenant, which).await,
     }
 }

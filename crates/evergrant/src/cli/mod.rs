@@ -20,6 +20,7 @@ mod open;
 mod org;
 mod origins;
 mod out;
+mod reauth_link;
 mod sandbox;
 mod secret_input;
 mod serve;

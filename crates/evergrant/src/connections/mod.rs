@@ -9,13 +9,14 @@
 //!
 //! Reading order: [`model`] (types), `transition` (what a judgement does to a status: pure), `schedule` (when it is next
 //! due: pure), `credential` (sealing), `fresh` (a token reply as a credential), `access` (a credential put into a call),
-//! `record` (the transactions that make it so), `store` (SQL), `work` (erasing and the rest).
+//! `record` (the transactions that make it so), `store` (SQL), `work` (erasing and the rest), `reauth` (repairing by link).
 
 mod access;
 mod credential;
 mod fresh;
 pub mod model;
 mod observe;
+mod reauth;
 mod record;
 mod row;
 mod schedule;
@@ -30,6 +31,7 @@ pub use credential::{Credential, Tokens, open, place, seal};
 pub use fresh::Fresh;
 pub use model::{Connection, ConnectionStatus, Flag, KEPT_AFTER_DISCONNECT, Schedule, Trouble};
 pub use observe::{circumstances, observation};
+pub use reauth::{Linked, Opened, open_link, reauth_link};
 pub use record::{Given, Observed, Recorded, activate, flag_all_deleted, record, tell};
 pub(crate) use row::{columns, connection};
 pub use schedule::{ahead, retry_after_failures};

@@ -22,7 +22,13 @@ use group::{Member, Queue};
 use crate::clock::Timestamp;
 use crate::error::Error;
 
-const MIGRATIONS: &[(&str, &str)] = &[("0001_foundation", include_str!("../../migrations/0001_foundation.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_foundation", include_str!("../../migrations/0001_foundation.sql")),
+    (
+        "0006_reauth_links",
+        include_str!("../../migrations/0006_reauth_links.sql"),
+    ),
+];
 
 /// A pool of connections, and the queue of writers where the engine has only one.
 #[derive(Clone)]

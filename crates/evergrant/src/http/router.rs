@@ -67,6 +67,12 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(api::connections::check))
         .routes(routes!(api::connections::refresh))
         .routes(routes!(api::connections::expire))
+        .routes(routes!(
+            api::reauth_links::create,
+            api::reauth_links::list,
+            api::reauth_links::revoke_all
+        ))
+        .routes(routes!(api::reauth_links::revoke))
         // linked accounts and sessions
         .routes(routes!(
             api::linked_accounts::list,

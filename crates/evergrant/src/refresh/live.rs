@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::connections::{self, Connection, ConnectionStatus, Credential, Flag};
 use crate::error::{Error, ReauthRequired};
 use crate::ids::ConnectionId;
+use crate::links::{self, Break};
 use crate::tenants::Tenant;
 
 /// The credential of a connection, for a call that needs it for `need`. A token is renewed first where it would not last, and
@@ -70,12 +71,18 @@ pub async fn reauth_required(app: &App, tenant: &Tenant, connection: &Connection
     let account = accounts::store::get(&mut conn, &tenant.id, &connection.account)
         .await?
         .ok_or(Error::NotFound("Connection"))?;
+    drop(conn);
+    let of = Break {
+        connection: &connection.id,
+        since: flag.since,
+    };
+    let reauth_url = links::of_break(app, tenant, of).await?;
     Ok(Error::ReauthRequired(Box::new(ReauthRequired {
         slug: connection.slug.clone(),
         linked_account_id: account.account_id,
         connection_id: connection.id.clone(),
         reason: flag.reason,
         since: flag.since,
-        reauth_url: None,
+        reauth_url: Some(reauth_url),
     })))
 }

@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 
 use super::endpoints;
 use super::model::{DeliveryState, Webhook};
-use super::outbox::{self, Claim, Settled};
+use super::outbox::{self, Claim, Settled, Told};
 use super::sign::sign;
 use super::template::Values;
 use crate::app::App;
@@ -19,8 +19,9 @@ use crate::clock::Timestamp;
 use crate::egress::{Reply, Request, Unreachable};
 use crate::error::Error;
 use crate::ids::random_fraction;
+use crate::links::{self, Break};
 use crate::secret::Secret;
-use crate::tenants;
+use crate::tenants::{self, Tenant};
 
 /// How long a claimed delivery is held.
 const LEASE: Duration = Duration::from_mins(1);
@@ -145,14 +146,46 @@ async fn prepare(app: &App, claim: &Claim) -> Result<Prepared, Error> {
             why: Some("the environment has no signing key; name one with `evergrant key sign`"),
         });
     };
-    request(claim, &webhook, &event, (&key, app.now())).map(|request| Prepared::Request(Box::new(request)))
+    let told = with_link(app, &tenant, (claim, event)).await?;
+    request(claim, &webhook, &told, (&key, app.now())).map(|request| Prepared::Request(Box::new(request)))
+}
+
+/// What is sent of an event.
+struct Letter {
+    event: String,
+    body: String,
+    name: String,
+}
+
+/// Puts the address of the re-auth link where its mark stands: the event's own id, 64 random bits of which nobody could
+/// have known when the event was written. So the address is in no table in the clear, and the same each time.
+async fn with_link(app: &App, tenant: &Tenant, (claim, told): (&Claim, Told)) -> Result<Letter, Error> {
+    let body = claim.body.clone().unwrap_or_else(|| told.body.clone());
+    let Some((connection, since)) = &told.broken else {
+        return Ok(Letter {
+            event: told.body,
+            body,
+            name: told.name,
+        });
+    };
+    let of = Break {
+        connection,
+        since: *since,
+    };
+    let url = links::of_break(app, tenant, of).await?;
+    let fill = |text: &str| text.replace(claim.event.as_str(), &url);
+    Ok(Letter {
+        event: fill(&told.body),
+        body: fill(&body),
+        name: told.name,
+    })
 }
 
 /// The request: the frozen body, the webhook's own headers, and ours, which no webhook can set.
 fn request(
     claim: &Claim,
     webhook: &Webhook,
-    (event, name): &(String, String),
+    Letter { event, body, name }: &Letter,
     (key, now): (&Secret, Timestamp),
 ) -> Result<Request, Error> {
     let corrupt = |table, id: &str| Error::Corrupt {
@@ -173,7 +206,6 @@ fn request(
         event: &value,
         linked_account_name: name,
     };
-    let body = claim.body.as_ref().unwrap_or(event);
     let seconds = now.as_millis().div_euclid(1000);
     let mut request = Request::new(method, url)
         .header("content-type", "application/json".to_owned())

@@ -108,13 +108,16 @@ struct Body<'a> {
     slug: &'a str,
     #[serde(rename = "createdAt")]
     created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reauth_url: Option<&'a str>,
 }
 
 impl Event {
-    /// The body as it is signed and sent (contract, section 13.4): compact, non-ASCII as it is.
+    /// The body as it is signed and sent (contract, section 13.4): compact, non-ASCII as it is. `mark`, where there
+    /// is one, stands in for the address of a re-auth link until the event is sent.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "a struct of texts can be written as JSON")]
-    pub fn body(&self, tenant: &Tenant) -> String {
+    pub fn body(&self, tenant: &Tenant, mark: Option<&EventId>) -> String {
         let body = Body {
             linked_account_id: &self.linked_account_id,
             org_id: tenant.org.as_str(),
@@ -123,6 +126,7 @@ impl Event {
             event: self.kind.as_str(),
             slug: &self.slug,
             created_at: self.at.http_date(),
+            reauth_url: mark.map(EventId::as_str),
         };
         serde_json::to_string(&body).expect("a struct of texts can be written as JSON")
     }

@@ -12,7 +12,7 @@ use super::model::{Delivery, DeliveryState, Event, EventKind, WebhookType};
 use super::template::Values;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::ids::{DeliveryId, EventId, TenantId, WebhookId};
+use crate::ids::{ConnectionId, DeliveryId, EventId, TenantId, WebhookId};
 use crate::tenants::Tenant;
 
 const INSERT_EVENT: &str = "INSERT INTO events \
@@ -24,7 +24,9 @@ const INSERT_EVENT: &str = "INSERT INTO events \
 /// To be called in the transaction that makes it so; once for each transition.
 pub async fn append(conn: &mut AnyConnection, tenant: &Tenant, event: &Event) -> Result<EventId, Error> {
     let id = EventId::new(event.at);
-    let body = event.body(tenant);
+    // Only what tells of a broken connection says where to repair it.
+    let mark = (event.kind == EventKind::ConnectionExpired).then_some(&id);
+    let body = event.body(tenant, mark);
     sqlx::query(INSERT_EVENT)
         .bind(id.as_str())
         .bind(tenant.id.as_str())
@@ -165,23 +167,35 @@ pub async fn claim_due(
     rows.iter().map(claim).collect()
 }
 
-const EVENT: &str =
-    "SELECT body, COALESCE(linked_account_name, linked_account_id) FROM events WHERE tenant = $1 AND id = $2";
+const EVENT: &str = "SELECT body, COALESCE(linked_account_name, linked_account_id), event, connection, created_at \
+    FROM events WHERE tenant = $1 AND id = $2";
 
-/// An event's body and the customer's name.
-pub async fn event(
-    conn: &mut AnyConnection,
-    tenant: &TenantId,
-    id: &EventId,
-) -> Result<Option<(String, String)>, Error> {
+/// An event as it is told.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its body, with a mark where the address of a re-auth link belongs.
+    pub body: String,
+    /// The customer's name.
+    pub name: String,
+    /// Which connection broke, and when, where that is the news.
+    pub broken: Option<(ConnectionId, Timestamp)>,
+}
+
+/// An event.
+pub async fn event(conn: &mut AnyConnection, tenant: &TenantId, id: &EventId) -> Result<Option<Told>, Error> {
     let row = sqlx::query(EVENT)
         .bind(tenant.as_str())
         .bind(id.as_str())
         .fetch_optional(conn)
         .await?;
-    Ok(row
-        .map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?)))
-        .transpose()?)
+    let Some(row) = row else { return Ok(None) };
+    let kind: String = row.try_get(2)?;
+    let broken = (kind == EventKind::ConnectionExpired.as_str()).then_some((row.try_get(3)?, row.try_get(4)?));
+    Ok(Some(Told {
+        body: row.try_get(0)?,
+        name: row.try_get(1)?,
+        broken: broken.map(|(id, at)| (ConnectionId::trusted(id), Timestamp::from_millis(at))),
+    }))
 }
 
 /// What becomes of a claimed delivery.

@@ -1,6 +1,6 @@
 //! Templates of bodies and headers (contract, section 13.4).
 //!
-//! `{{event}}`, `{{event.<key>}}`, `{{linked_account_name}}`; `{{workflow_response…}}` is known and empty, since no
+//! `{{event}}`, `{{event.<key>}}`, `{{linked_account_name}}`, `{{reauth_url}}`; `{{workflow_response…}}` is known and empty, since no
 //! workflow runs here. A text that is one variable and nothing else becomes the variable's value, whatever its type.
 //! What a variable stands for is not looked at again: a customer whose name reads `{{event}}` is called just that.
 
@@ -27,6 +27,7 @@ impl Values<'_> {
                 Some(self.linked_account_name.into())
             }
             ("event", Some(key)) => Some(self.event.get(key).cloned().unwrap_or_default()),
+            ("reauth_url", None) => Some(self.event.get("reauth_url").cloned().unwrap_or_default()),
             ("workflow_response", _) => Some(Value::Null),
             _ => None,
         }

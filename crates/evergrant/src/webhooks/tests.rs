@@ -7,7 +7,7 @@ use super::template::Values;
 use super::*;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error};
-use crate::ids::{ConnectionId, OrgId, TenantId};
+use crate::ids::{ConnectionId, EventId, OrgId, TenantId};
 use crate::secret::Secret;
 use crate::tenants::{Environment, Tenant};
 
@@ -35,7 +35,7 @@ fn tenant() -> Tenant {
 #[test]
 fn both_vectors_of_the_contract_are_signed_as_it_says() {
     let key = Secret::from("tk_demo_key_0001".to_owned());
-    let body = event("acct-7").body(&tenant());
+    let body = event("acct-7").body(&tenant(), None);
     assert_eq!(body.len(), 192);
     assert_eq!(
         sign(&key, body.as_bytes()),
@@ -50,8 +50,14 @@ fn both_vectors_of_the_contract_are_signed_as_it_says() {
 #[test]
 fn an_event_is_compact_json_with_the_documented_keys_in_order() {
     assert_eq!(
-        event("café\n").body(&tenant()),
+        event("café\n").body(&tenant(), None),
         r#"{"linked_account_id":"café\n","org_id":"65aa00000000000000000001","environment":"test","type":"General","event":"Connection Expired","slug":"slack","createdAt":"Tue, 02 Jan 2024 03:04:05 GMT"}"#
+    );
+    let mark = EventId::trusted("65aa000000000000000000e1".to_owned());
+    let marked = event("acct-7").body(&tenant(), Some(&mark));
+    assert!(
+        marked.ends_with(r#"GMT","reauth_url":"65aa000000000000000000e1"}"#),
+        "{marked}"
     );
 }
 
@@ -80,7 +86,7 @@ fn event_names_are_read_in_every_accepted_spelling() {
 
 #[test]
 fn templates_are_filled_in_once() {
-    let event = json!({ "event": "Connection Expired", "slug": "slack", "linked_account_id": "{{event}}", "n": 3 });
+    let event = json!({ "event": "Connection Expired", "slug": "slack", "linked_account_id": "{{event}}", "n": 3, "reauth_url": "u" });
     let values = Values {
         event: &event,
         linked_account_name: "Ann {{event.slug}}",
@@ -94,6 +100,7 @@ fn templates_are_filled_in_once() {
         (json!("{{event.linked_account_id}}"), json!("{{event}}")),
         (json!("for {{linked_account_name}}"), json!("for Ann {{event.slug}}")),
         (json!("{{event.linked_account_name}}!"), json!("Ann {{event.slug}}!")),
+        (json!("{{reauth_url}} {{event.reauth_url}}"), json!("u u")),
         (json!("{{workflow_response.x}}"), Value::Null),
         (json!("[{{workflow_response}}]"), json!("[]")),
         (json!("{{other}} {{event.slug}} {{"), json!("{{other}} slack {{")),

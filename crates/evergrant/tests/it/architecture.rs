@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["catalog"],
     &["app"],
     &["tenants"],
+    &["links"],
     &["webhooks", "accounts"],
     &["connections", "sessions"],
     &["clients"],

@@ -55,12 +55,15 @@ async fn an_event_arrives_once_with_the_documented_body_and_signature() {
         assert_eq!(run_due(&t.app).await.unwrap(), 0);
         let got = receiver.only();
         let org = &t.environment.tenant.org;
+        let (documented, url) = got.body.split_once(r#","reauth_url":""#).unwrap();
         assert_eq!(
-            got.body,
+            documented,
             format!(
-                r#"{{"linked_account_id":"acct-7","org_id":"{org}","environment":"test","type":"General","event":"Connection Expired","slug":"slack","createdAt":"Tue, 02 Jan 2024 03:04:05 GMT"}}"#
+                r#"{{"linked_account_id":"acct-7","org_id":"{org}","environment":"test","type":"General","event":"Connection Expired","slug":"slack","createdAt":"Tue, 02 Jan 2024 03:04:05 GMT""#
             )
         );
+        let token = url.strip_prefix("http://127.0.0.1:8080/reauth/rl_").unwrap();
+        assert_eq!(token.strip_suffix("\"}").unwrap().len(), 43);
         assert_eq!(got.method, "POST");
         assert_eq!(got.header("content-type"), "application/json");
         assert_eq!(got.header("webhook-id"), id.as_str());

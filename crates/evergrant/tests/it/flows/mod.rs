@@ -13,6 +13,7 @@ mod issuer;
 mod lease;
 mod live;
 mod migrate;
+mod reauth_link;
 mod save;
 mod secrets;
 mod storing;

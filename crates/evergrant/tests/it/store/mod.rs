@@ -5,6 +5,7 @@ mod authorize;
 mod clients;
 mod connections;
 mod lease;
+mod links;
 mod purging;
 mod sessions;
 mod tenants;

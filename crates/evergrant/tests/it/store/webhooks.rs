@@ -212,12 +212,12 @@ async fn an_event_is_found_by_its_tenant_only() {
     on_both(async |t| {
         let id = appended(&t).await;
         let mut conn = t.app.db.read().await.unwrap();
-        let (body, name) = outbox::event(&mut conn, &t.environment.tenant.id, &id)
+        let told = outbox::event(&mut conn, &t.environment.tenant.id, &id)
             .await
             .unwrap()
             .unwrap();
-        assert!(body.contains("\"Connection Expired\""));
-        assert_eq!(name, "acct-7", "the id stands in where there is no name");
+        assert!(told.body.contains("\"Connection Expired\""));
+        assert_eq!(told.name, "acct-7", "the id stands in where there is no name");
         let stranger = TenantId::new(t.clock.now());
         assert_eq!(outbox::event(&mut conn, &stranger, &id).await.unwrap(), None);
     })
