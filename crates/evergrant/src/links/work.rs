@@ -42,7 +42,7 @@ pub async fn of_break(app: &App, tenant: &Tenant, of: Break<'_>) -> Result<Strin
     let now = app.now();
     let until = now.after(REUSE_MARGIN);
     let mut found = store::of_break(&mut *app.db.read().await?, &tenant.id, of).await?;
-    if !found.as_ref().is_some_and(|(link, _)| link.expires_at >= until) {
+    if found.as_ref().is_none_or(|(link, _)| link.expires_at < until) {
         let (link, token) = new(app, tenant, (of, DEFAULT_LIFE, true));
         let sealed = sealer.seal(place(&link.id), token.expose().as_bytes());
         let mut tx = app.db.begin().await?;
