@@ -83,6 +83,8 @@ id! {
     DeliveryId,
     /// A timeline entry, an audit entry, a stored field: rows that nobody addresses from outside.
     RowId,
+    /// An incident of an application.
+    IncidentId,
     /// A data key of an organisation.
     DataKeyId,
     /// A re-auth link (not its token).

@@ -29,7 +29,7 @@ mod work;
 pub use access::Access;
 pub use credential::{Credential, Tokens, open, place, seal};
 pub use fresh::Fresh;
-pub use model::{Connection, ConnectionStatus, Flag, KEPT_AFTER_DISCONNECT, Schedule, Trouble};
+pub use model::{Connection, ConnectionStatus, Flag, KEPT_AFTER_DISCONNECT, Schedule, Trouble, external_id};
 pub use observe::{circumstances, observation};
 pub use reauth::{Linked, Opened, open_link, reauth_link};
 pub use record::{Given, Observed, Recorded, activate, flag_all_deleted, record, tell};

@@ -137,9 +137,21 @@ impl Connection {
         matches!(self.status, ConnectionStatus::ReauthRequired(_))
     }
 
+    /// The provider's own id of the external account, where it is known.
+    #[must_use]
+    pub fn external_id(&self) -> Option<&str> {
+        self.identifier.as_ref().and_then(external_id)
+    }
+
     /// The identifier as the wire contract shows it: `"NA"` when unknown.
     #[must_use]
     pub fn identifier_or_na(&self) -> Value {
         self.identifier.clone().unwrap_or_else(|| Value::from("NA"))
     }
+}
+
+/// The id in an identifier: the text itself, or the `id` of an object.
+#[must_use]
+pub fn external_id(identifier: &Value) -> Option<&str> {
+    identifier.get("id").unwrap_or(identifier).as_str()
 }

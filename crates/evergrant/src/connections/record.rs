@@ -141,11 +141,14 @@ async fn write_change(
         evidence: Some(judgement.evidence.clone()),
     };
     store::append_timeline(tx, &tenant.id, &connection.id, &entry).await?;
-    if let Change::Flagged(flag) = change {
-        tracing::info!(connection = %connection.id, slug = connection.slug, reason = %flag.reason, rule = flag.evidence.rule, "flagged");
-        tell(tx, tenant, connection, (EventKind::ConnectionExpired, now)).await?;
+    match change {
+        Change::Flagged(flag) => {
+            tracing::info!(connection = %connection.id, slug = connection.slug, reason = %flag.reason, rule = flag.evidence.rule, "flagged");
+            tell(tx, tenant, connection, (EventKind::ConnectionExpired, now)).await
+        }
+        Change::Healed => tell(tx, tenant, connection, (EventKind::ConnectionRestored, now)).await,
+        Change::Nothing | Change::Troubled(_) | Change::Recovered => Ok(()),
     }
-    Ok(())
 }
 
 /// Puts an event about a connection into the outbox, in the transaction that makes it true.
@@ -159,9 +162,11 @@ pub async fn tell(
     let Some(account) = account else { return Ok(()) };
     let event = webhooks::Event {
         kind,
-        connection: connection.id.clone(),
-        linked_account_id: account.account_id,
-        linked_account_name: account.name,
+        about: webhooks::About::Connection {
+            id: connection.id.clone(),
+            linked_account_id: account.account_id,
+            linked_account_name: account.name,
+        },
         at: now,
         slug: connection.slug.clone(),
     };
@@ -194,6 +199,7 @@ pub async fn activate(app: &App, tx: &mut Tx, tenant: &Tenant, given: Given<'_>)
     let (mut connection, new) = take_or_insert(tx, tenant, &given, now).await?;
     connection.sealed = Some(credential::seal(&sealer, &connection.id, &given.fresh.credential));
     connection.schedule = given.fresh.schedule;
+    let was_flagged = connection.is_flagged();
     connection.status = ConnectionStatus::Active;
     connection.trouble = None;
     connection.failures = 0;
@@ -215,6 +221,8 @@ pub async fn activate(app: &App, tx: &mut Tx, tenant: &Tenant, given: Given<'_>)
     store::append_timeline(tx, &tenant.id, &connection.id, &plain_entry(kind, now)).await?;
     if new {
         tell(tx, tenant, &connection, (EventKind::ConnectionCreated, now)).await?;
+    } else if was_flagged {
+        tell(tx, tenant, &connection, (EventKind::ConnectionRestored, now)).await?;
     }
     Ok((connection, new))
 }

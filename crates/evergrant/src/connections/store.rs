@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::{AnyConnection, Row as _};
 
-use super::model::{Connection, ConnectionStatus};
+use super::model::{Connection, ConnectionStatus, external_id};
 use super::row::{columns, connection, evidence_text, timeline_entry};
 use crate::catalog::AuthType;
 use crate::clock::Timestamp;
@@ -95,7 +95,7 @@ const SAVE: &str = "\
         trouble_reason = $9, trouble_since = $10, failures = $11, identifier = $12, version = $13, fence = $14, \
         sealed_credential = $15, has_refresh_token = $16, issued_at = $17, expires_at = $18, refresh_issued_at = $19, \
         refresh_expires_at = $20, due_at = $21, last_ok_at = $22, reply_lost_at = $23, connected_at = $24, \
-        updated_at = $25, disconnected_at = $26, lease_until = NULL, sent_at = NULL \
+        updated_at = $25, disconnected_at = $26, external_id = $27, lease_until = NULL, sent_at = NULL \
     WHERE tenant = $1 AND id = $2";
 
 /// Writes a connection that is held by this transaction, and ends whatever lease there was on it.
@@ -135,12 +135,13 @@ pub async fn save(conn: &mut AnyConnection, c: &Connection) -> Result<(), Error>
         .bind(c.connected_at.as_millis())
         .bind(c.updated_at.as_millis())
         .bind(millis(disconnected))
+        .bind(c.external_id())
         .execute(conn)
         .await?;
     Ok(())
 }
 
-const IDENTIFY: &str = "UPDATE connections SET identifier = $1, last_ok_at = COALESCE($2, last_ok_at) \
+const IDENTIFY: &str = "UPDATE connections SET identifier = $1, last_ok_at = COALESCE($2, last_ok_at), external_id = $6 \
     WHERE tenant = $3 AND id = $4 AND version = $5 AND disconnected_at IS NULL";
 
 /// Writes down whose account the credential of this version belongs to, and when a call with it was accepted. Whoever is
@@ -157,6 +158,7 @@ pub async fn identify(
         .bind(connection.tenant.as_str())
         .bind(connection.id.as_str())
         .bind(connection.version)
+        .bind(external_id(identifier))
         .execute(conn)
         .await?;
     Ok(())
@@ -209,6 +211,27 @@ pub async fn live_of_application(
     let rows = sqlx::query(OF_APPLICATION)
         .bind(tenant.as_str())
         .bind(slug)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(connection).collect()
+}
+
+const OF_EXTERNAL: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM connections WHERE tenant = $1 AND slug = $2 AND external_id = $3 AND disconnected_at IS NULL ORDER BY id"
+);
+
+/// The live connections to an application that belong to an account at the provider; there may be several.
+pub async fn of_external_account(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    (slug, external_id): (&str, &str),
+) -> Result<Vec<Connection>, Error> {
+    let rows = sqlx::query(OF_EXTERNAL)
+        .bind(tenant.as_str())
+        .bind(slug)
+        .bind(external_id)
         .fetch_all(conn)
         .await?;
     rows.iter().map(connection).collect()

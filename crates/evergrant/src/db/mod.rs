@@ -28,6 +28,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "0006_reauth_links",
         include_str!("../../migrations/0006_reauth_links.sql"),
     ),
+    ("0008_identity", include_str!("../../migrations/0008_identity.sql")),
 ];
 
 /// A pool of connections, and the queue of writers where the engine has only one.

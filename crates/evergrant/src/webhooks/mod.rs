@@ -27,7 +27,7 @@ mod tests;
 mod work;
 
 pub use change::Change;
-pub use model::{Delivery, DeliveryState, Event, EventKind, KEPT, MAX_WEBHOOKS, Method, Webhook, WebhookType};
+pub use model::{About, Delivery, DeliveryState, Event, EventKind, KEPT, MAX_WEBHOOKS, Method, Webhook, WebhookType};
 pub use sign::sign;
 pub use work::{
     create, delete, delete_oldest, deliveries, edit_group, get, list, not_found, purge, redeliver, subscribe,

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
-use crate::ids::{ConnectionId, DeliveryId, EventId, WebhookId};
+use crate::ids::{ConnectionId, DeliveryId, EventId, IncidentId, WebhookId};
+use crate::reason::Reason;
 use crate::secret::Secret;
 use crate::tenants::Tenant;
 
@@ -16,7 +17,8 @@ pub const KEPT: Duration = Duration::from_hours(30 * 24);
 /// How many webhooks an environment may have: each event is sent to all of them.
 pub const MAX_WEBHOOKS: usize = 100;
 
-/// The events of the contract (section 13.3). The last four are accepted in subscriptions, and never sent.
+/// The events of the contract (section 13.3), and three of our own. Those of workflows are accepted in subscriptions, and
+/// never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// The first successful connect, migration or save.
@@ -25,6 +27,12 @@ pub enum EventKind {
     ConnectionDeleted,
     /// Flagged: only the end customer can bring it back.
     ConnectionExpired,
+    /// A flagged connection works again: by reconnecting, or by itself.
+    ConnectionRestored,
+    /// An application as a whole stopped working in an environment: the team must look at its OAuth client.
+    IncidentOpened,
+    /// It works again, or the team has closed the matter.
+    IncidentClosed,
     /// Out of scope.
     WorkflowCompleted,
     /// Out of scope.
@@ -37,10 +45,13 @@ pub enum EventKind {
 
 impl EventKind {
     /// All, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::ConnectionCreated,
         Self::ConnectionDeleted,
         Self::ConnectionExpired,
+        Self::ConnectionRestored,
+        Self::IncidentOpened,
+        Self::IncidentClosed,
         Self::WorkflowCompleted,
         Self::WorkflowErrored,
         Self::WorkflowStopped,
@@ -54,6 +65,9 @@ impl EventKind {
             Self::ConnectionCreated => "Connection Created",
             Self::ConnectionDeleted => "Connection Deleted",
             Self::ConnectionExpired => "Connection Expired",
+            Self::ConnectionRestored => "Connection Restored",
+            Self::IncidentOpened => "Application Incident Opened",
+            Self::IncidentClosed => "Application Incident Closed",
             Self::WorkflowCompleted => "Workflow Completed",
             Self::WorkflowErrored => "Workflow Errored",
             Self::WorkflowStopped => "Workflow Stopped",
@@ -73,9 +87,9 @@ impl EventKind {
     /// Whether it tells of a workflow.
     #[must_use]
     pub const fn is_workflow(self) -> bool {
-        !matches!(
+        matches!(
             self,
-            Self::ConnectionCreated | Self::ConnectionDeleted | Self::ConnectionExpired
+            Self::WorkflowCompleted | Self::WorkflowErrored | Self::WorkflowStopped | Self::WorkflowTimedOut
         )
     }
 }
@@ -85,16 +99,65 @@ impl EventKind {
 pub struct Event {
     /// What.
     pub kind: EventKind,
-    /// Of which connection.
-    pub connection: ConnectionId,
-    /// The caller's own id of its customer.
-    pub linked_account_id: String,
-    /// The customer's name, for templates.
-    pub linked_account_name: Option<String>,
+    /// Of whom or what.
+    pub about: About,
     /// The application.
     pub slug: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// Whom or what an event is about.
+#[derive(Clone, Debug)]
+pub enum About {
+    /// One customer's connection.
+    Connection {
+        /// Which.
+        id: ConnectionId,
+        /// The caller's own id of its customer.
+        linked_account_id: String,
+        /// The customer's name, for templates.
+        linked_account_name: Option<String>,
+    },
+    /// An application as a whole, in one environment.
+    Application {
+        /// What is wrong with it.
+        incident: IncidentId,
+        /// Why, as far as that is known.
+        reason: Reason,
+    },
+}
+
+impl About {
+    /// The connection, where it is about one.
+    #[must_use]
+    pub fn connection(&self) -> Option<&ConnectionId> {
+        match self {
+            Self::Connection { id, .. } => Some(id),
+            Self::Application { .. } => None,
+        }
+    }
+
+    /// The caller's id of its customer; empty where it is about no single one, so that receivers which read it as text
+    /// go on reading text.
+    #[must_use]
+    pub fn linked_account_id(&self) -> &str {
+        match self {
+            Self::Connection { linked_account_id, .. } => linked_account_id,
+            Self::Application { .. } => "",
+        }
+    }
+
+    /// Whom to name in a sentence.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Connection {
+                linked_account_name, ..
+            } => linked_account_name.as_deref(),
+            Self::Application { .. } => Some("every customer"),
+        }
+    }
 }
 
 /// The keys in the order of the documentation: receivers re-serialise, and must get the same bytes.
@@ -110,6 +173,10 @@ struct Body<'a> {
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reauth_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 impl Event {
@@ -118,8 +185,12 @@ impl Event {
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "a struct of texts can be written as JSON")]
     pub fn body(&self, tenant: &Tenant, mark: Option<&EventId>) -> String {
+        let (incident_id, reason) = match &self.about {
+            About::Connection { .. } => (None, None),
+            About::Application { incident, reason } => (Some(incident.as_str()), Some(reason.as_str())),
+        };
         let body = Body {
-            linked_account_id: &self.linked_account_id,
+            linked_account_id: self.about.linked_account_id(),
             org_id: tenant.org.as_str(),
             environment: tenant.environment.as_str(),
             r#type: "General",
@@ -127,6 +198,8 @@ impl Event {
             slug: &self.slug,
             created_at: self.at.http_date(),
             reauth_url: mark.map(EventId::as_str),
+            incident_id,
+            reason,
         };
         serde_json::to_string(&body).expect("a struct of texts can be written as JSON")
     }

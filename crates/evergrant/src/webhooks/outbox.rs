@@ -30,10 +30,10 @@ pub async fn append(conn: &mut AnyConnection, tenant: &Tenant, event: &Event) ->
     sqlx::query(INSERT_EVENT)
         .bind(id.as_str())
         .bind(tenant.id.as_str())
-        .bind(event.connection.as_str())
+        .bind(event.about.connection().map_or("", |id| id.as_str()))
         .bind(event.kind.as_str())
-        .bind(&event.linked_account_id)
-        .bind(&event.linked_account_name)
+        .bind(event.about.linked_account_id())
+        .bind(event.about.name())
         .bind(&event.slug)
         .bind(&body)
         .bind(event.at.as_millis())
@@ -79,7 +79,7 @@ fn rendered(event: &Event, body: &str, template: &Value) -> Result<Option<String
     let event_value = serde_json::from_str(body).map_err(|_| Error::Internal("an event's body is JSON"))?;
     let values = Values {
         event: &event_value,
-        linked_account_name: event.linked_account_name.as_deref().unwrap_or(&event.linked_account_id),
+        linked_account_name: event.about.name().unwrap_or(event.about.linked_account_id()),
     };
     Ok(Some(values.fill(template).to_string()))
 }

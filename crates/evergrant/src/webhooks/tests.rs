@@ -16,9 +16,11 @@ const NOW: Timestamp = Timestamp::from_millis(1_704_164_645_678);
 fn event(account: &str) -> Event {
     Event {
         kind: EventKind::ConnectionExpired,
-        connection: ConnectionId::new(NOW),
-        linked_account_id: account.to_owned(),
-        linked_account_name: None,
+        about: About::Connection {
+            id: ConnectionId::new(NOW),
+            linked_account_id: account.to_owned(),
+            linked_account_name: None,
+        },
         slug: "slack".to_owned(),
         at: NOW,
     }

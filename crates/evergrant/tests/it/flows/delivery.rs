@@ -6,7 +6,7 @@ use evergrant::clock::{Clock as _, Timestamp};
 use evergrant::ids::{ConnectionId, EventId, WebhookId};
 use evergrant::tenants::Tenant;
 use evergrant::webhooks::deliver::run_due;
-use evergrant::webhooks::{self, Delivery, DeliveryState, Event, EventKind, outbox};
+use evergrant::webhooks::{self, About, Delivery, DeliveryState, Event, EventKind, outbox};
 use serde_json::{Value, json};
 
 use crate::support::{Receiver, TestApp, TestDatabase, on_both_with_receiver};
@@ -14,9 +14,11 @@ use crate::support::{Receiver, TestApp, TestDatabase, on_both_with_receiver};
 fn event(at: Timestamp) -> Event {
     Event {
         kind: EventKind::ConnectionExpired,
-        connection: ConnectionId::new(at),
-        linked_account_id: "acct-7".to_owned(),
-        linked_account_name: Some("Zoë".to_owned()),
+        about: About::Connection {
+            id: ConnectionId::new(at),
+            linked_account_id: "acct-7".to_owned(),
+            linked_account_name: Some("Zoë".to_owned()),
+        },
         slug: "slack".to_owned(),
         at,
     }

@@ -14,6 +14,7 @@ mod lease;
 mod live;
 mod migrate;
 mod reauth_link;
+mod restored;
 mod save;
 mod secrets;
 mod storing;

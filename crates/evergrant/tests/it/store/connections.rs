@@ -190,6 +190,44 @@ async fn lists_hold_the_live_ones_of_their_tenant_alone() {
 }
 
 #[tokio::test]
+async fn a_connection_is_found_by_its_account_at_the_provider_until_it_is_erased() {
+    on_both(async |t| {
+        let (a, b, theirs) = (account(&t, "a").await, account(&t, "b").await, stranger(&t).await);
+        let mine = &t.environment.tenant.id;
+        let mut tx = t.app.db.begin().await.unwrap();
+        let mut one = connection(&t, &a, ("slack", AuthType::OAuth2));
+        let mut two = connection(&t, &b, ("slack", AuthType::OAuth2));
+        let mut other = connection(&t, &b, ("hubspot", AuthType::OAuth2));
+        one.identifier = Some(json!({ "id": "T1", "name": "Acme" }));
+        two.identifier = Some(json!("T1"));
+        other.identifier = Some(json!("T1"));
+        for each in [&one, &two, &other] {
+            store::insert(&mut tx, each).await.unwrap();
+            store::save(&mut tx, each).await.unwrap();
+        }
+        let mut ids = vec![one.id.clone(), two.id.clone()];
+        ids.sort();
+        let found = async |tx: &mut evergrant::db::Tx, tenant, key| {
+            let found = store::of_external_account(tx, tenant, key).await.unwrap();
+            found.into_iter().map(|one| one.id).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&mut tx, mine, ("slack", "T1")).await, ids);
+        assert!(found(&mut tx, mine, ("slack", "T2")).await.is_empty());
+        assert!(found(&mut tx, &theirs, ("slack", "T1")).await.is_empty());
+        store::identify(&mut tx, &one, &json!({ "id": "T2" }), None)
+            .await
+            .unwrap();
+        assert_eq!(found(&mut tx, mine, ("slack", "T2")).await, [one.id.clone()]);
+        two.status = ConnectionStatus::Disconnected { at: t.app.now() };
+        two.identifier = None;
+        store::save(&mut tx, &two).await.unwrap();
+        assert!(found(&mut tx, mine, ("slack", "T1")).await.is_empty());
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_a_broken_client_had_stopped_is_due_again_and_the_rest_is_left_alone() {
     on_both(async |t| {
         let (a, b) = (account(&t, "a").await, account(&t, "b").await);

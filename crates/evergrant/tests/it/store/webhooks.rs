@@ -8,7 +8,7 @@ use evergrant::ids::{ConnectionId, EventId, TenantId, WebhookId};
 use evergrant::secret::Secret;
 use evergrant::tenants;
 use evergrant::webhooks::outbox::{self, Settled};
-use evergrant::webhooks::{Change, DeliveryState, Event, EventKind, Webhook, endpoints};
+use evergrant::webhooks::{About, Change, DeliveryState, Event, EventKind, Webhook, endpoints};
 
 use crate::support::{TestApp, on_both};
 
@@ -38,9 +38,11 @@ async fn inserted(t: &TestApp) -> Webhook {
 fn event(now: Timestamp) -> Event {
     Event {
         kind: EventKind::ConnectionExpired,
-        connection: ConnectionId::new(now),
-        linked_account_id: "acct-7".to_owned(),
-        linked_account_name: None,
+        about: About::Connection {
+            id: ConnectionId::new(now),
+            linked_account_id: "acct-7".to_owned(),
+            linked_account_name: None,
+        },
         slug: "slack".to_owned(),
         at: now,
     }
