@@ -56,12 +56,13 @@ else
 endif
 
 .PHONY: test-browser
-test-browser: build ## The official browser client in Chromium, on both databases
+test-browser: build ## The official browser client and the SDKs in Chromium, on both databases
 	@bash scripts/setup.sh postgres chromium npm
+	@bash scripts/test-sdk.sh build
 	cd tests/browser && EVERGRANT_BIN="$(abspath $(BINARY))" bash ../../scripts/with-postgres.sh npm test --silent
 
 .PHONY: test-sdk
-test-sdk: ## Type-check the SDKs and the browser tests
+test-sdk: ## Types, declarations and unit tests of the SDKs; types of the browser tests
 	@bash scripts/setup.sh npm
 	@bash scripts/test-sdk.sh
 

@@ -2,7 +2,7 @@
 # Installs what the tests need and this machine lacks; says nothing when nothing is missing.
 # Usage: scripts/setup.sh [postgres|chromium|npm|venv]...     (default: all of them)
 #
-# Debian packages come through apt, the rest from the lock files in tests/. Rust, Node.js and Python themselves are
+# Debian packages come through apt, the rest from the lock files here and in tests/. Rust, Node.js and Python themselves are
 # expected to be there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -95,7 +95,7 @@ npm_project() { # FOLDER
 
 install_npm() {
   local project
-  for project in tests/browser sdk/js sdk/react; do
+  for project in . tests/browser; do
     [[ -f "$project/package-lock.json" ]] || continue
     once_for "$project/package-lock.json" "$project/node_modules" npm_project "$project"
   done

@@ -310,7 +310,7 @@ export class Evergrant {
     } catch (error) {
       // The window stays where it says what went wrong, and where a consent still counts that we can no longer follow.
       const { code } = /** @type {EvergrantError} */ (error);
-      if (!(code in FAILED) && !(code === 'SESSION_EXPIRED' && leads(running.popup))) running.popup?.close();
+      if (!Object.hasOwn(FAILED, code ?? '') && !(code === 'SESSION_EXPIRED' && leads(running.popup))) running.popup?.close();
       throw error;
     }
   }
@@ -474,7 +474,7 @@ function told({ popup, started }, over) {
       if (source !== popup || sender !== origin || data?.type !== 'evergrant:consent') return;
       if (!started.flow || data.flow !== started.flow) return;
       if (data.outcome === 'connected' || data.outcome === 'denied') resolve(data.outcome === 'connected');
-      const code = data.code in FAILED ? data.code : 'CONNECT_FAILED';
+      const code = Object.hasOwn(FAILED, data.code ?? '') ? data.code : 'CONNECT_FAILED';
       reject(new EvergrantError(code, FAILED[code] ?? ''));
     }, { signal: over });
   });

@@ -223,8 +223,12 @@ export async function deny(page, account) {
   });
 }
 
-/** @param {import('playwright-core').Page} page @param {string} account */
-async function reachConsent(page, account) {
+/**
+ * Goes as far as the consent page.
+ * @param {import('playwright-core').Page} page
+ * @param {string} account
+ */
+export async function reachConsent(page, account) {
   const agree = page.getByRole('button', { name: 'Continue' });
   const login = page.locator('input[name="login"]');
   await login.or(agree).first().waitFor();

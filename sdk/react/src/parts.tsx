@@ -1,0 +1,106 @@
+import type { Application, AuthType, InputField, Payload, Status } from '@evergrant/js';
+import { useId, useState, type FormEvent, type ReactNode } from 'react';
+import { useEvergrant } from './provider.js';
+import { fill } from './texts.js';
+import type { UseApplication } from './use-application.js';
+
+/** The state in one word. */
+export function Chip({ status }: { status: Status }): ReactNode {
+  const { classes, texts } = useEvergrant();
+  if (status === 'none') return null;
+  return <span className={classes('chip', status)}>{status === 'active' ? texts.connected : texts.expired}</span>;
+}
+
+/** What just happened, for eyes and screen readers. The element is there before its text, so that the text is read out. */
+export function News({ app, name }: { app: UseApplication; name: string }): ReactNode {
+  const { classes, texts } = useEvergrant();
+  const { busy, outcome, error } = app;
+  const done = { connected: texts.connectedNow, disconnected: texts.disconnectedNow, declined: texts.declined };
+  let text = '';
+  if (busy) text = busy === 'connect' ? texts.connecting : texts.disconnecting;
+  else if (error) text = error.code === 'SESSION_EXPIRED' ? texts.sessionExpired : error.message;
+  else if (outcome) text = done[outcome];
+  const kind = error && !busy ? 'bad' : outcome === 'connected' && !busy ? 'good' : undefined;
+  return <p className={classes('news', kind)} role="status">{fill(text, name)}</p>;
+}
+
+/** The auth types that an application supports, the primary one first. */
+export function typesOf(application: Application): AuthType[] {
+  const all = Object.keys(application.auth_type_options ?? {}) as AuthType[];
+  return [application.auth_type, ...all.filter((type) => type !== application.auth_type)];
+}
+
+function fieldsOf(application: Application, type: AuthType): InputField[] {
+  return application.auth_type_options?.[type] ?? (type === application.auth_type ? application.auth_input_map : []);
+}
+
+/** Connect or Reconnect, with the fields that the application asks for. */
+export function ConnectForm({ app, label }: { app: UseApplication; label: string }): ReactNode {
+  const { classes, texts } = useEvergrant();
+  const id = useId();
+  const { application, busy } = app;
+  const [chosen, setChosen] = useState<AuthType>();
+  if (!application) return null;
+  const types = typesOf(application);
+  const type = chosen ?? application.auth_type;
+  const fields = fieldsOf(application, type);
+
+  function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const given = new FormData(event.currentTarget);
+    const payload: Payload = {};
+    for (const field of fields) {
+      const values = given.getAll(field.name).map(String);
+      if (field.type === 'boolean') payload[field.name] = values.length > 0;
+      else if (values.some((value) => value !== '')) payload[field.name] = values.join(',');
+    }
+    void app.connect(fields.length > 0 ? payload : undefined, type);
+  }
+
+  return (
+    <form className={classes('form')} onSubmit={submit}>
+      {types.length > 1 && (
+        <fieldset className={classes('ways')} disabled={busy !== undefined}>
+          <legend>{texts.way}</legend>
+          {types.map((one) => (
+            <label key={one}>
+              <input type="radio" name={`${id}-way`} checked={one === type} onChange={() => setChosen(one)} />
+              {texts[one]}
+            </label>
+          ))}
+        </fieldset>
+      )}
+      {fields.map((field) => <Field key={`${type}-${field.name}`} id={`${id}-${field.name}`} field={field} />)}
+      <button className={classes('button', 'primary')} type="submit" disabled={busy !== undefined}>{label}</button>
+    </form>
+  );
+}
+
+function Field({ id, field }: { id: string; field: InputField }): ReactNode {
+  const { classes } = useEvergrant();
+  const help = field.help_text ? `${id}-help` : undefined;
+  const common = { id, name: field.name, required: field.required && field.type !== 'boolean', 'aria-describedby': help };
+  let control: ReactNode;
+  if (field.type === 'select') {
+    control = (
+      <select {...common} multiple={field.multiple} defaultValue={field.multiple ? [] : ''}>
+        {!field.multiple && <option value="">{field.placeholder ?? ''}</option>}
+        {field.options?.map(({ name, value }) => <option key={value} value={value}>{name ?? value}</option>)}
+      </select>
+    );
+  } else if (field.type === 'textarea') {
+    control = <textarea {...common} placeholder={field.placeholder} />;
+  } else if (field.type === 'boolean') {
+    control = <input {...common} type="checkbox" />;
+  } else {
+    const known = ['password', 'number', 'email', 'url', 'tel', 'date'].includes(field.type);
+    control = <input {...common} type={known ? field.type : 'text'} placeholder={field.placeholder} autoComplete="off" />;
+  }
+  return (
+    <div className={classes('field')}>
+      <label htmlFor={id}>{field.label}</label>
+      {control}
+      {help && <p id={help} className={classes('help')}>{field.help_text}</p>}
+    </div>
+  );
+}

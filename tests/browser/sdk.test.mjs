@@ -1,0 +1,321 @@
+// Our own SDK in a real browser: examples/plain as a customer uses it, and each way in which a consent can end.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { startBrowser, startWithoutStorage } from './support/browser.mjs';
+import { openExample, SdkPage, startOriginal } from './support/examples.mjs';
+import { KEYED_APP, Lab, OAUTH_APP } from './support/lab.mjs';
+import { eventually } from './support/net.mjs';
+import { CLIENT, consent, deny, reachConsent } from './support/oidc.mjs';
+
+/** @typedef {import('playwright-core').Page} Page */
+
+/** So long that no poll comes to anybody's help. */
+const NEVER = 500_000;
+
+/** One application's card in examples/plain. */
+class Card {
+  /** @param {Page} page @param {string} slug */
+  constructor(page, slug) {
+    this.page = page;
+    this.selector = `article[data-slug="${slug}"]`;
+    this.root = page.locator(this.selector);
+  }
+
+  /** @param {string} name */
+  press(name) { return this.root.getByRole('button', { name, exact: true }).click(); }
+
+  /** @param {string} name */
+  async popup(name) {
+    const [popup] = await Promise.all([this.page.waitForEvent('popup'), this.press(name)]);
+    return popup;
+  }
+
+  /** @param {'none' | 'active' | 'expired'} status */
+  shows(status) { return this.page.locator(`${this.selector}[data-status="${status}"]`).waitFor(); }
+
+  /** What the page tells, as soon as it does. @param {RegExp} text */
+  told(text) { return this.page.getByRole('status').filter({ hasText: text }).waitFor(); }
+}
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+before(async () => { browser = await startBrowser({ blocksPopups: true }); });
+after(async () => { await browser?.close(); });
+afterEach(async () => { await Promise.all(browser.contexts().map((context) => context.close())); });
+
+for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
+  describe(`examples/plain on ${engine}`, () => {
+    /** @type {Lab} */ let lab;
+    before(async () => { lab = await Lab.start(engine); });
+    after(async () => { await lab?.close(); });
+
+    /** @param {string} name @param {{ register?: boolean }} [options] */
+    const open = async (name, options) => openExample(lab, await browser.newContext(), { account: `${name}-${engine}`, ...options });
+
+    test('connect, expire, reconnect in place, disconnect', async () => {
+      const { page, account } = await open('amy');
+      const card = new Card(page, OAUTH_APP);
+      const popup = await card.popup('Connect');
+      await Promise.all([popup.waitForEvent('close'), consent(popup, account)]);
+      await card.told(/connected\.$/);
+      await card.shows('active');
+      const id = await lab.evergrant.connectionId(account, OAUTH_APP);
+
+      lab.oidc.revokeGrant(account);
+      await lab.evergrant.check(id);
+      await comesBack(page); // the page looks when the customer does
+      await card.shows('expired');
+      const again = await card.popup('Reconnect');
+      await Promise.all([again.waitForEvent('close'), consent(again, account)]);
+      await card.shows('active');
+      assert.equal(await lab.evergrant.connectionId(account, OAUTH_APP), id);
+
+      await card.press('Disconnect');
+      await card.told(/disconnected\.$/);
+      await card.shows('none');
+    });
+
+    test('a customer who declines, or closes the window, has changed nothing', async () => {
+      const { page, account } = await open('bea');
+      const card = new Card(page, OAUTH_APP);
+      const popup = await card.popup('Connect');
+      await Promise.all([popup.waitForEvent('close'), deny(popup, account)]);
+      await card.told(/nothing has changed/);
+      await card.shows('none');
+      const second = await card.popup('Connect');
+      await reachConsent(second, account);
+      await second.close();
+      await card.told(/nothing has changed/);
+      await card.shows('none');
+    });
+
+    test('a refused key says why, and a good one connects', async () => {
+      const { page, account } = await open('cleo');
+      const card = new Card(page, KEYED_APP);
+      await card.root.getByLabel('API key').fill('wrong-key-of-cleo');
+      await card.press('Connect');
+      await card.told(/Failed to verify credentials/);
+      await card.shows('none');
+      const key = `good-key-of-${account}`;
+      lab.keyed.issue(key, 'cleo');
+      await card.root.getByLabel('API key').fill(key);
+      await card.press('Connect');
+      await card.told(/connected\.$/);
+      await card.shows('active');
+    });
+
+    test('where no window may open the page itself goes, and comes back', async () => {
+      const { page, account, origin } = await open('dora');
+      const card = new Card(page, OAUTH_APP);
+      for (const [decide, status, text] of /** @type {const} */ ([[deny, 'none', /not connected/], [consent, 'active', /oidc-lab: connected/]])) {
+        await blockWindows(page);
+        await card.press('Connect');
+        await decide(page, account);
+        await page.waitForURL(`${origin}/`); // with nothing of ours left in the address
+        await card.told(text);
+        await card.shows(status);
+      }
+    });
+
+    test('where the page could not be returned to it says that the window was blocked', async () => {
+      await lab.evergrant.api('PUT', '/api/v2/public/environment/origins', { body: { return_origins: [] } });
+      const { page, origin } = await open('elsa', { register: false });
+      const card = new Card(page, OAUTH_APP);
+      await blockWindows(page);
+      await card.press('Connect');
+      await card.told(/blocked the window/);
+      assert.equal(page.url(), `${origin}/`);
+    });
+  });
+}
+
+describe('every end of a consent', () => {
+  /** @type {Lab} */ let lab;
+  /** @type {Awaited<ReturnType<typeof startOriginal>>} */ let original;
+  before(async () => {
+    lab = await Lab.start('sqlite');
+    original = await startOriginal(lab.evergrant.origin);
+  });
+  after(async () => {
+    await original?.close();
+    await lab?.close();
+  });
+  afterEach(() => { Object.assign(original.state, { failures: 0, cut: false, polls: 0, failed: 0 }); });
+
+  /**
+   * @param {string} account
+   * @param {{ context?: import('playwright-core').BrowserContext, baseUrl?: string, pollMs?: number, timeoutMs?: number, renewed?: string }} [options]
+   */
+  async function client(account, { context, baseUrl, ...options } = {}) {
+    const { page } = await openExample(lab, context ?? await browser.newContext(), { account });
+    const token = await lab.evergrant.sessionToken(account);
+    const module = `${lab.evergrant.origin}/sdk/evergrant.js`;
+    return { account, token, page, sdk: await SdkPage.on(page, { module, token, baseUrl: baseUrl ?? lab.evergrant.origin, ...options }) };
+  }
+
+  test('the message of the callback page alone tells it', async () => {
+    const { sdk, account } = await client('fay', { pollMs: NEVER });
+    const popup = await sdk.connect(OAUTH_APP);
+    await Promise.all([popup.waitForEvent('close'), consent(popup, account)]);
+    assert.deepEqual(await sdk.outcome(), { value: true });
+    const second = await sdk.connect(OAUTH_APP);
+    await Promise.all([second.waitForEvent('close'), deny(second, account)]);
+    assert.deepEqual(await sdk.outcome(1), { value: false }, 'a healthy connection and no new consent');
+    assert.equal((await sdk.getApp(OAUTH_APP)).connected, true);
+  });
+
+  test('a failure is told with its code, and its window stays to be read', async () => {
+    const { sdk, account } = await client('gia', { pollMs: NEVER });
+    const popup = await sdk.connect(OAUTH_APP);
+    await reachConsent(popup, account);
+    await lab.oidc.changeSecret('another-secret-than-before');
+    try {
+      await consent(popup, account);
+      assert.deepEqual(await sdk.outcome(), { error: 'NO_TOKENS' });
+      assert(!popup.isClosed());
+      assert.match(await popup.locator('main').innerText(), /Nothing has changed/);
+    } finally {
+      await lab.oidc.changeSecret(CLIENT.secret);
+    }
+  });
+
+  test('nobody else can tell it', async () => {
+    const { sdk, page } = await client('hal', { pollMs: NEVER });
+    const popup = await sdk.connect(OAUTH_APP);
+    await popup.waitForURL(/interaction/);
+    const forged = { type: 'evergrant:consent', slug: OAUTH_APP, outcome: 'connected' };
+    await page.evaluate((message) => { window.postMessage(message, '*'); }, forged); // another window
+    await popup.evaluate((message) => { window.opener.postMessage(message, '*'); }, forged); // another origin
+    await popup.close();
+    assert.deepEqual(await sdk.outcome(), { value: false });
+  });
+
+  test('our origin, too, is heeded for this flow only', async () => {
+    const { sdk, account } = await client('ida', { pollMs: NEVER });
+    const popup = await sdk.connect(OAUTH_APP);
+    await reachConsent(popup, account);
+    await popup.goto(`${lab.evergrant.origin}/docs`);
+    await popup.evaluate((slug) => {
+      for (const flow of [undefined, '', 'another']) window.opener.postMessage({ type: 'evergrant:consent', slug, flow, outcome: 'connected' }, '*');
+    }, OAUTH_APP);
+    await popup.close();
+    assert.deepEqual(await sdk.outcome(), { value: false });
+  });
+
+  test('without any message, as with the original product, looking tells it', async () => {
+    const { sdk, account } = await client('jan', { baseUrl: original.origin, pollMs: 300 });
+    const popup = await sdk.connect(OAUTH_APP);
+    await Promise.all([popup.waitForEvent('close'), consent(popup, account)]);
+    assert.deepEqual(await sdk.outcome(), { value: true });
+    const second = await sdk.connect(OAUTH_APP);
+    await reachConsent(second, account);
+    await second.close();
+    assert.deepEqual(await sdk.outcome(1), { value: false });
+  });
+
+  test('a poll that fails is no end, while somebody is there', async () => {
+    const { sdk, account } = await client('kim', { baseUrl: original.origin, pollMs: 200 });
+    Object.assign(original.state, { failures: 5, cut: true });
+    const popup = await sdk.connect(OAUTH_APP);
+    await reachConsent(popup, account);
+    await eventually('five polls that failed', async () => original.state.failures === 0 || undefined);
+    await Promise.all([popup.waitForEvent('close'), consent(popup, account)]);
+    assert.deepEqual(await sdk.outcome(), { value: true });
+  });
+
+  test('a window that is closed while no answer can be had is an error, not a refusal', async () => {
+    const { sdk, account } = await client('lea', { baseUrl: original.origin, pollMs: NEVER });
+    original.state.failures = 1_000;
+    const popup = await sdk.connect(OAUTH_APP);
+    await reachConsent(popup, account);
+    await popup.close();
+    assert.deepEqual(await sdk.outcome(), { error: 'HTTP_503' });
+    assert.equal(original.state.failed, 3);
+  });
+
+  test('a session that ends in the middle says so, and the consent still counts', async () => {
+    const { sdk, account, token } = await client('mia', { pollMs: 200 });
+    const popup = await sdk.connect(OAUTH_APP);
+    await reachConsent(popup, account);
+    await revoke(lab, token);
+    assert.deepEqual(await sdk.outcome(), { error: 'SESSION_EXPIRED' });
+    assert(!popup.isClosed());
+    await consent(popup, account);
+    await popup.getByText('is connected').waitFor();
+    assert.equal((await lab.evergrant.connection(await lab.evergrant.connectionId(account, OAUTH_APP))).status, 'active');
+  });
+
+  test('with a back end that gives another session nobody notices', async () => {
+    await lab.evergrant.createAccount('nan-of-old');
+    const spent = await lab.evergrant.sessionToken('nan-of-old');
+    await revoke(lab, spent);
+    const { page, account } = await openExample(lab, await browser.newContext(), { account: 'nan' });
+    const renewed = await lab.evergrant.sessionToken('nan');
+    const sdk = await SdkPage.on(page, { module: `${lab.evergrant.origin}/sdk/evergrant.js`, baseUrl: lab.evergrant.origin, token: spent, renewed });
+    const popup = await sdk.connect(OAUTH_APP);
+    await Promise.all([popup.waitForEvent('close'), consent(popup, account)]);
+    assert.deepEqual(await sdk.outcome(), { value: true });
+  });
+
+  test('two clicks share one window, giving up closes it, and there is an end to waiting', async () => {
+    const { sdk, page, account } = await client('oda', { timeoutMs: 4_000 });
+    const popup = await sdk.connect(OAUTH_APP);
+    await page.click('#lab');
+    assert.equal(page.context().pages().length, 2);
+    await Promise.all([popup.waitForEvent('close'), consent(popup, account)]);
+    assert.deepEqual([await sdk.outcome(0), await sdk.outcome(1)], [{ value: true }, { value: true }]);
+
+    const late = await sdk.connect(OAUTH_APP);
+    await late.waitForEvent('close');
+    assert.deepEqual(await sdk.outcome(2), { error: 'TIMEOUT' });
+    const last = await sdk.connect(OAUTH_APP);
+    await last.waitForURL(/interaction/);
+    await Promise.all([last.waitForEvent('close'), page.evaluate('lab.stop.abort()')]);
+    assert.deepEqual(await sdk.outcome(3), { error: 'ABORTED' });
+  });
+
+  test('an application that cannot be connected closes the window it did not need', async () => {
+    const { sdk } = await client('pia');
+    const popup = await sdk.connect('no-such-application');
+    if (!popup.isClosed()) await popup.waitForEvent('close');
+    assert.deepEqual(await sdk.outcome(), { error: 'EXTERNAL_API_FAILURE' });
+  });
+
+  test('keys need no storage; a consent cannot be bound to a browser that has none, and ends in false', async () => {
+    const { context, close } = await startWithoutStorage();
+    try {
+      const { sdk, account, page } = await client('quinn', { context });
+      assert.equal(await page.evaluate(() => { try { return String(localStorage); } catch (error) { return /** @type {Error} */ (error).name; } }), 'SecurityError');
+      const key = 'good-key-of-quinn';
+      lab.keyed.issue(key, 'quinn');
+      assert.equal(await page.evaluate(`lab.evergrant.connect('${KEYED_APP}', { api_key: '${key}' })`), true);
+      const popup = await sdk.connect(OAUTH_APP);
+      await popup.waitForURL(/127\.0\.0\.1/);
+      await popup.close();
+      assert.deepEqual(await sdk.outcome(), { value: false });
+      assert.equal((await sdk.getApp(OAUTH_APP)).connected, undefined, account);
+    } finally {
+      await close();
+    }
+  });
+});
+
+/** A click that has opened a window opens no second one. @param {Page} page */
+async function blockWindows(page) {
+  await page.evaluate(() => {
+    document.addEventListener('click', () => { window.open('about:blank')?.close(); }, { capture: true });
+  });
+}
+
+/** The customer comes back to the page from another tab. @param {Page} page */
+async function comesBack(page) {
+  await page.evaluate(() => { document.dispatchEvent(new Event('visibilitychange')); });
+}
+
+/** @param {Lab} lab @param {string} token */
+async function revoke(lab, token) {
+  const answer = await fetch(`${lab.evergrant.origin}/api/v2/public/session-token/revoke`, {
+    method: 'POST', headers: { authorization: `Bearer ${token}` },
+  });
+  assert.equal(answer.status, 200, await answer.text());
+}
