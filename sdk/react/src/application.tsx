@@ -91,7 +91,7 @@ function Disconnect({ app, name }: { app: UseApplication; name: string }): React
   if (!asking) {
     return (
       <div className={classes('row')}>
-        <button className={classes('button')} type="button" disabled={disabled} onClick={() => setAsking(true)}>{texts.disconnect}</button>
+        <button className={classes('button', 'quiet')} type="button" disabled={disabled} onClick={() => setAsking(true)}>{texts.disconnect}</button>
       </div>
     );
   }
