@@ -7,5 +7,6 @@ mod architecture;
 mod cli;
 mod flows;
 mod portal;
+mod replay;
 mod store;
 mod support;
