@@ -124,6 +124,7 @@ const FAILED = {
   CONNECT_FAILED: 'The application could not be connected.',
   PROVIDER_PROBLEM: 'The application had a problem. Nothing has changed; please try again in a moment.',
   NOT_SET_UP: 'The application is not set up correctly yet. Nothing has changed.',
+  ACCOUNT_MISMATCH: 'That is another account than the one that was connected. Nothing has changed.',
   NO_TOKENS: 'Access was granted but could not be fetched. Nothing has changed; please try again in a moment.',
 };
 
@@ -388,9 +389,10 @@ export class Evergrant {
     }
   }
 
-  /** Something was done: whoever listens learns it now. @param {string} slug */
+  /** Something was done: whoever listens learns it now, and whoever comes later starts from what is. @param {string} slug */
   async #tellListeners(slug) {
     if (this.#listeners.get(slug)?.size) await this.getApp(slug).catch(() => {});
+    else this.#known.delete(slug);
   }
 
   /** @param {string} method @param {string} path @param {unknown} [body] @param {AbortSignal} [signal] @returns {Promise<any>} */
@@ -544,8 +546,13 @@ async function closes(popup, time, over) {
 /** @param {number} time @param {AbortSignal} over @returns {Promise<void>} */
 function sleep(time, over) {
   return new Promise((done) => {
-    const timer = setTimeout(done, time);
-    over.addEventListener('abort', () => { clearTimeout(timer); done(); }, { once: true });
+    const end = () => {
+      clearTimeout(timer);
+      over.removeEventListener('abort', end);
+      done();
+    };
+    const timer = setTimeout(end, time);
+    over.addEventListener('abort', end);
   });
 }
 

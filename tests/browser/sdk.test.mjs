@@ -274,6 +274,25 @@ describe('every end of a consent', () => {
     assert.deepEqual(await sdk.outcome(3), { error: 'ABORTED' });
   });
 
+  test('two tabs do not end each other, and each learns what happened in the other', async () => {
+    const { sdk, page, account } = await client('rex');
+    const { page: other } = await openExample(lab, page.context(), { account: 'rex-elsewhere' });
+    const token = await lab.evergrant.sessionToken(account);
+    const second = await SdkPage.on(other, { module: `${lab.evergrant.origin}/sdk/evergrant.js`, baseUrl: lab.evergrant.origin, token });
+    const popups = [await sdk.connect(OAUTH_APP), await second.connect(OAUTH_APP)];
+    for (const popup of popups) await Promise.all([popup.waitForEvent('close'), consent(popup, account)]);
+    assert.deepEqual([await sdk.outcome(), await second.outcome()], [{ value: true }, { value: true }]);
+    await other.evaluate(async (slug) => {
+      const { evergrant } = /** @type {any} */ (window).lab;
+      Object.assign(window, { told: [] });
+      await evergrant.getApp(slug);
+      evergrant.onStatusChange(slug, (/** @type {string} */ status) => /** @type {any} */ (window).told.push(status));
+    }, OAUTH_APP);
+    await page.evaluate(`lab.evergrant.disconnect('${OAUTH_APP}')`);
+    await comesBack(other);
+    await eventually('the other tab to know', async () => ((await other.evaluate('told.join()')) === 'none') || undefined);
+  });
+
   test('an application that cannot be connected closes the window it did not need', async () => {
     const { sdk } = await client('pia');
     const popup = await sdk.connect('no-such-application');

@@ -149,6 +149,22 @@ test('a change of the status is told to who listens, once, and nobody after', as
   assert.equal(told.length, 2);
 });
 
+test('who listens after something was done hears what comes next, and not what was done', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  /** @type {string[]} */ const told = [];
+  const evergrant = client();
+  answer = (line) => [200, line.startsWith('POST') ? { success: true } : app()];
+  await evergrant.getApp('twilio');
+  await evergrant.connect('twilio', { sid: 'x' });
+  answer = () => [200, app({ connected: true })];
+  const stop = evergrant.onStatusChange('twilio', (status, _, before) => told.push(`${before} ${status}`));
+  await evergrant.getApp('twilio');
+  answer = () => [200, app()];
+  await evergrant.getApp('twilio');
+  assert.deepEqual(told, ['active none']);
+  stop();
+});
+
 test('nothing here needs a window until a consent does', () => {
   assert.equal(takeReturn(), null);
   assert.equal(Cobalt, Evergrant);

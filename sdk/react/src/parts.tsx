@@ -30,7 +30,12 @@ export function typesOf(application: Application): AuthType[] {
   return [application.auth_type, ...all.filter((type) => type !== application.auth_type)];
 }
 
-function fieldsOf(application: Application, type: AuthType): InputField[] {
+/** The auth type to begin with: that of the connection that has expired, or else the primary one. */
+export function firstType(application: Application): AuthType {
+  return application.connected_accounts?.find((one) => one.status === 'expired')?.auth_type ?? application.auth_type;
+}
+
+export function fieldsOf(application: Application, type: AuthType): InputField[] {
   return application.auth_type_options?.[type] ?? (type === application.auth_type ? application.auth_input_map : []);
 }
 
@@ -42,7 +47,7 @@ export function ConnectForm({ app, label }: { app: UseApplication; label: string
   const [chosen, setChosen] = useState<AuthType>();
   if (!application) return null;
   const types = typesOf(application);
-  const type = chosen ?? application.auth_type;
+  const type = chosen ?? firstType(application);
   const fields = fieldsOf(application, type);
 
   function submit(event: FormEvent<HTMLFormElement>) {

@@ -1,5 +1,5 @@
 import { useState, type CSSProperties, type ReactNode } from 'react';
-import { ConnectForm, News } from './parts.js';
+import { ConnectForm, fieldsOf, firstType, News } from './parts.js';
 import { Root, useEvergrant } from './provider.js';
 import { fill } from './texts.js';
 import { useApplication } from './use-application.js';
@@ -29,7 +29,8 @@ export function ReconnectButton({ slug, style, children, onReconnected }: Reconn
     if (done) { setOpen(false); onReconnected?.(); }
     return done;
   };
-  const asks = application.auth_type === 'keybased' || application.auth_input_map.length > 0;
+  const type = firstType(application);
+  const asks = type === 'keybased' || fieldsOf(application, type).length > 0;
   const label = busy === 'connect' ? fill(texts.connecting, application.name) : children ?? fill(texts.reconnectNamed, application.name);
   return (
     <Root name="reconnect" style={style} data-slug={slug}>
@@ -39,7 +40,7 @@ export function ReconnectButton({ slug, style, children, onReconnected }: Reconn
           type="button"
           disabled={busy !== undefined}
           aria-expanded={asks ? open : undefined}
-          onClick={() => { if (asks) setOpen(true); else void reconnect(undefined, 'oauth2'); }}
+          onClick={() => { if (asks) setOpen(true); else void reconnect(undefined, type); }}
         >
           {label}
         </button>
