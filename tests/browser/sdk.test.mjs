@@ -274,6 +274,28 @@ describe('every end of a consent', () => {
     assert.deepEqual(await sdk.outcome(3), { error: 'ABORTED' });
   });
 
+  test('a provider whose pages cut the tie to us has closed no window, as far as we can tell', async () => {
+    const { sdk, page, account } = await client('sue', { pollMs: 300 });
+    // Elsewhere a page behind another window has no focus; this browser pretends that every page has it.
+    await page.evaluate(() => { document.hasFocus = () => false; });
+    lab.oidc.setIsolated(true);
+    try {
+      const popup = await sdk.connect(OAUTH_APP);
+      await reachConsent(popup, account);
+      assert.equal(await popup.evaluate('window.opener'), null);
+      await page.waitForRequest(/f-sdk\/application/); // it goes on looking
+      await consent(popup, account);
+      assert.deepEqual(await sdk.outcome(), { value: true });
+      const second = await sdk.connect(OAUTH_APP);
+      await reachConsent(second, account);
+      await second.close();
+      await page.evaluate(() => { document.hasFocus = () => true; }); // the customer is back
+      assert.deepEqual(await sdk.outcome(1), { value: false });
+    } finally {
+      lab.oidc.setIsolated(false);
+    }
+  });
+
   test('two tabs do not end each other, and each learns what happened in the other', async () => {
     const { sdk, page, account } = await client('rex');
     const { page: other } = await openExample(lab, page.context(), { account: 'rex-elsewhere' });

@@ -117,7 +117,7 @@ async function quietly(/** @type {() => Promise<any>} */ make) {
 export async function startProvider({ accessTtl = 3600 } = {}) {
   const storage = new Storage();
   const clients = storage.adapter('Client');
-  const state = { disabled: new Set(), accessTtl, down: false, tokenDelay: 0 };
+  const state = { disabled: new Set(), accessTtl, down: false, tokenDelay: 0, isolated: false };
   const counts = { exchanges: 0, refreshes: 0, refusedRefreshes: 0, replays: 0, userinfo: 0 };
 
   const { server, origin, authority, close } = await listen();
@@ -138,6 +138,7 @@ export async function startProvider({ accessTtl = 3600 } = {}) {
   const handle = provider.callback();
   server.on('request', (request, response) => {
     if (state.down) return void sendJson(response, 503, { error: 'temporarily_unavailable' });
+    if (state.isolated) response.setHeader('cross-origin-opener-policy', 'same-origin');
     if (request.url?.startsWith('/me')) counts.userinfo += 1;
     if (request.url === '/token') setTimeout(() => handle(request, response), state.tokenDelay);
     else handle(request, response);
@@ -194,6 +195,8 @@ export async function startProvider({ accessTtl = 3600 } = {}) {
     enableAccount: (account) => state.disabled.delete(account),
     /** Every answer is 503 while the provider is down. @param {boolean} down */
     setDown(down) { state.down = down; },
+    /** Its pages cut the tie to the window that opened them. @param {boolean} isolated */
+    setIsolated(isolated) { state.isolated = isolated; },
     /** The token endpoint begins to answer only after so many milliseconds. @param {number} delay */
     setTokenDelay(delay) { state.tokenDelay = delay; },
     /** How many live refresh tokens the account has. @param {string} account */
