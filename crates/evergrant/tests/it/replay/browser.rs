@@ -218,8 +218,14 @@ async fn the_rest_of_what_later_versions_ask_is_answered_in_full() {
                 ("field_errors", Is::List),
             ],
         );
+    })
+    .await;
+}
 
-        // What is not ours is refused in a shape that can be thrown, whatever headers and bodies it comes with.
+#[tokio::test]
+async fn what_is_not_ours_is_refused_in_a_shape_that_can_be_thrown() {
+    story(async |s| {
+        let page = Page::open(&s, "").await;
         let more = [("slug", CRM), ("sync_execution", "true"), ("config_id", "any")];
         for (method, path, body) in [
             (Method::GET, format!("/api/v2/f-sdk/slug/{CRM}/config"), None),

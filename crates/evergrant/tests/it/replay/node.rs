@@ -80,21 +80,7 @@ async fn linked_accounts_and_tokens() {
         check_account(&found, "with space", Is::List);
         // getAllLinkedAccounts
         let page = node.ok(Method::GET, &format!("{path}?page=1&limit=10"), None).await;
-        let counts = ["totalDocs", "limit", "totalPages", "page", "pagingCounter"];
-        check(&page, &counts.map(|name| (name, Is::Count)));
-        check(
-            &page,
-            &[
-                ("docs", Is::List),
-                ("hasPrevPage", Is::Flag),
-                ("hasNextPage", Is::Flag),
-                ("prevPage", Is::Null),
-                ("nextPage", Is::Null),
-            ],
-        );
-        for document in page["docs"].as_array().unwrap() {
-            check_account(document, document["account_id"].as_str().unwrap(), Is::List);
-        }
+        check_page(&page);
         // getTokenForLinkedAccount reads `token`
         let body = json!({ "linked_account_id": USER });
         let token = node.ok(Method::POST, "/api/v2/public/session-token", Some(&body)).await;
@@ -113,52 +99,61 @@ async fn linked_accounts_and_tokens() {
         // deleteLinkedAccount
         let gone = node.ok(Method::DELETE, &format!("{path}/u@x.y"), None).await;
         assert_eq!(gone, json!({ "message": "User deleted successfully" }));
-        // Of an error it reads `message`.
-        for (method, path, body, wanted) in [
-            (
-                Method::GET,
-                format!("{path}/u@x.y"),
-                None,
-                (404, "Linked Account with account id u@x.y for org "),
-            ),
-            (
-                Method::DELETE,
-                format!("{path}/u@x.y"),
-                None,
-                (404, "Linked Account with account id u@x.y for org "),
-            ),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_an_error_it_reads_the_message() {
+    story(async |s| {
+        let node = Node(&s);
+        let accounts = "/api/v2/public/linked-account";
+        let one = format!("{accounts}/u@x.y");
+        let known = json!({ "linked_account_id": "with space" });
+        node.ok(Method::POST, accounts, Some(&known)).await;
+        let missing = "Linked Account with account id u@x.y for org ";
+        let exists = "Linked account with id with space already exists in the test environment";
+        let nobody = "No linked account found for account id : u@x.y in environment test";
+        let unknown = json!({ "linked_account_id": USER });
+        for (method, path, body, status, begins) in [
+            (Method::GET, one.as_str(), None, 404, missing),
+            (Method::DELETE, one.as_str(), None, 404, missing),
             (
                 Method::POST,
-                path.to_owned(),
+                accounts,
                 Some(json!({})),
-                (400, "linked_account_id required"),
+                400,
+                "linked_account_id required",
             ),
-            (
-                Method::POST,
-                path.to_owned(),
-                Some(spaced),
-                (
-                    400,
-                    "Linked account with id with space already exists in the test environment",
-                ),
-            ),
-            (
-                Method::POST,
-                "/api/v2/public/session-token".to_owned(),
-                Some(body),
-                (
-                    400,
-                    "No linked account found for account id : u@x.y in environment test",
-                ),
-            ),
+            (Method::POST, accounts, Some(known), 400, exists),
+            (Method::POST, "/api/v2/public/session-token", Some(unknown), 400, nobody),
         ] {
-            let (status, error) = node.send(method, &path, body.as_ref()).await;
+            let (found, error) = node.send(method, path, body.as_ref()).await;
             let message = error["message"].as_str().unwrap();
-            assert_eq!(status, wanted.0, "{path}: {message}");
-            assert!(message.starts_with(wanted.1), "{message}");
+            assert_eq!(found, status, "{path}: {message}");
+            assert!(message.starts_with(begins), "{message}");
         }
     })
     .await;
+}
+
+/// A page of linked accounts (contract, 8.4).
+fn check_page(page: &Value) {
+    let counts = ["totalDocs", "limit", "totalPages", "page", "pagingCounter"];
+    check(page, &counts.map(|name| (name, Is::Count)));
+    check(
+        page,
+        &[
+            ("docs", Is::List),
+            ("hasPrevPage", Is::Flag),
+            ("hasNextPage", Is::Flag),
+            ("prevPage", Is::Null),
+            ("nextPage", Is::Null),
+        ],
+    );
+    for document in page["docs"].as_array().unwrap() {
+        check_account(document, document["account_id"].as_str().unwrap(), Is::List);
+    }
 }
 
 #[tokio::test]
