@@ -1,7 +1,9 @@
 //! Time as a value.
 //!
-//! Rules take `now: Timestamp`; only [`Clock`] reads the machine's clock, and tests push a [`ManualClock`].
+//! Rules take `now: Timestamp`; only [`Clock`] reads the machine's clock, and tests push a [`ManualClock`]. Whoever has to wait
+//! waits by the same clock, so that a simulation decides when that ends.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -67,6 +69,23 @@ impl Timestamp {
 pub trait Clock: Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Timestamp;
+
+    /// Comes back when `wait` has passed: the machine's time, unless the clock has one of its own.
+    fn sleep(&self, wait: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(wait))
+    }
+}
+
+/// A wait that a [`Clock`] ends.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Does `work` for at most `limit` by `clock`; nothing where that was too short.
+pub async fn within<T>(clock: &dyn Clock, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = clock.sleep(limit) => None,
+    }
 }
 
 /// The machine's clock.

@@ -158,7 +158,43 @@ pub fn random_fraction() -> f64 {
 /// Fills from the operating system's generator. The cipher library's own would do as well, but it gathers entropy for some
 /// 70 ms before its first byte.
 pub(crate) fn fill_random(bytes: &mut [u8]) {
+    #[cfg(debug_assertions)]
+    if seeded::fill(bytes) {
+        return;
+    }
     getrandom::fill(bytes).expect("the operating system's random generator does not fail");
+}
+
+/// What a simulation puts in the place of chance. Release builds hold nothing of it.
+#[cfg(debug_assertions)]
+pub mod seeded {
+    use std::cell::Cell;
+
+    thread_local! {
+        static STATE: Cell<Option<u64>> = const { Cell::new(None) };
+    }
+
+    /// From now on all that is random on this thread follows from `seed`; `None` gives chance back its place.
+    pub fn set(seed: Option<u64>) {
+        STATE.set(seed);
+    }
+
+    /// The next number of this thread's sequence (SplitMix64), where one is set.
+    pub fn next() -> Option<u64> {
+        let state = STATE.get()?.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        STATE.set(Some(state));
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Some(mixed ^ (mixed >> 31))
+    }
+
+    pub(super) fn fill(bytes: &mut [u8]) -> bool {
+        for part in bytes.chunks_mut(8) {
+            let Some(number) = next() else { return false };
+            part.copy_from_slice(&number.to_le_bytes()[..part.len()]);
+        }
+        true
+    }
 }
 
 #[cfg(test)]

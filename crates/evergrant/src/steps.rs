@@ -3,9 +3,11 @@
 //! Work calls [`Steps::at`] between two effects that a crash could part. In a debug build `EVERGRANT_DEBUG_STOP_AT`
 //! names one of them: the process says so on standard error and stands still until it is killed. `EVERGRANT_DEBUG_LEASE_MS`,
 //! in debug builds too, shortens the leases that a killed process leaves behind, so that a test need not wait for them. Tests
-//! in the same process ask which points have been passed, instead of waiting by the clock. Release builds compile the call
-//! to nothing.
+//! in the same process ask which points have been passed, instead of waiting by the clock, and a simulation watches every
+//! point: it decides when whoever comes there goes on, or that it never does. Release builds compile the call to nothing.
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -29,11 +31,21 @@ pub enum Step {
     DeliveryCommitted,
     /// Another worker holds the refresh lease; its outcome is waited for.
     RefreshWaiting,
+    /// That wait is over, and nothing has been read of the outcome.
+    RefreshWaited,
+    /// A refresh is wanted, and nothing has been done for it.
+    RefreshWanted,
+    /// An observation is written in its transaction, which is not committed.
+    RecordBeforeCommit,
+    /// The sweep has found something due, and begins with it.
+    SweepBegun,
+    /// The provider has answered a question about a credential; nothing is recorded.
+    ProbeReplied,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::RefreshBeforeSend,
         Self::RefreshSent,
         Self::RefreshReplied,
@@ -42,6 +54,11 @@ impl Step {
         Self::DeliverySent,
         Self::DeliveryCommitted,
         Self::RefreshWaiting,
+        Self::RefreshWaited,
+        Self::RefreshWanted,
+        Self::RecordBeforeCommit,
+        Self::SweepBegun,
+        Self::ProbeReplied,
     ];
 
     /// Its name in `EVERGRANT_DEBUG_STOP_AT`.
@@ -56,6 +73,11 @@ impl Step {
             Self::DeliverySent => "delivery.sent",
             Self::DeliveryCommitted => "delivery.committed",
             Self::RefreshWaiting => "refresh.waiting",
+            Self::RefreshWaited => "refresh.waited",
+            Self::RefreshWanted => "refresh.wanted",
+            Self::RecordBeforeCommit => "record.before_commit",
+            Self::SweepBegun => "sweep.begun",
+            Self::ProbeReplied => "probe.replied",
         }
     }
 
@@ -66,12 +88,24 @@ impl Step {
     }
 }
 
+/// Called at every step; whoever comes there goes on when what it returns has ended.
+pub type Watch = Arc<dyn Fn(Step) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
 /// Where this process is to stop, if anywhere.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Steps {
     stop_at: Option<Step>,
     passed: Arc<AtomicU32>,
     lease: Option<Duration>,
+    watch: Option<Watch>,
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Steps")
+            .field("stop_at", &self.stop_at)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Steps {
@@ -90,6 +124,15 @@ impl Steps {
         Self { lease, ..self }
     }
 
+    /// Asks `watch` at every step.
+    #[must_use]
+    pub fn watched_by(self, watch: Watch) -> Self {
+        Self {
+            watch: Some(watch),
+            ..self
+        }
+    }
+
     /// How long to hold a lease whose own length is `usual`: that, except where a test of crashes says otherwise.
     #[must_use]
     pub fn lease(&self, usual: Duration) -> Duration {
@@ -106,6 +149,9 @@ impl Steps {
     pub async fn at(&self, step: Step) {
         if cfg!(debug_assertions) {
             self.passed.fetch_or(1 << step as u32, Ordering::SeqCst);
+        }
+        if let Some(watch) = self.watch.as_ref().filter(|_| cfg!(debug_assertions)) {
+            watch(step).await;
         }
         if cfg!(debug_assertions) && self.stop_at == Some(step) {
             tracing::warn!(step = step.name(), "standing still, as EVERGRANT_DEBUG_STOP_AT asks");

@@ -18,6 +18,7 @@ use crate::db::Tx;
 use crate::error::Error;
 use crate::ids::{ConnectionId, random_fraction};
 use crate::reason::{Confidence, Reason, Verdict};
+use crate::steps::Step;
 use crate::tenants::{self, Tenant};
 use crate::verdict::{Evidence, Judgement};
 use crate::webhooks::{self, EventKind};
@@ -81,6 +82,7 @@ pub async fn record(app: &App, tenant: &Tenant, id: &ConnectionId, seen: &Observ
     reschedule(&mut connection, &application, seen.retry_after, now);
     store::save(&mut tx, &connection).await?;
     write_change(&mut tx, tenant, &connection, (&change, &seen.judgement, now)).await?;
+    app.steps.at(Step::RecordBeforeCommit).await;
     tx.commit().await?;
     Ok(Recorded::Changed(change, Box::new(connection)))
 }

@@ -8,11 +8,12 @@
 mod address;
 mod body;
 mod stream;
+mod transport;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -24,6 +25,7 @@ pub use address::is_public;
 pub use body::{BoxError, Download, Incoming, Upload, UploadFault};
 pub use reqwest::Method;
 pub use stream::{Limits, StreamError, Streamed};
+pub use transport::{Carried, Transport, Trust};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -152,48 +154,17 @@ impl Unreachable {
 /// The guarded client.
 #[derive(Clone)]
 pub struct Egress {
-    clients: Arc<Clients>,
+    transport: Arc<dyn Transport>,
     streams: Arc<stream::Clients>,
     allow: Arc<HashSet<String>>,
     limits: Limits,
-}
-
-/// Made when first used: reading the system's certificates takes longer than starting the server.
-#[derive(Default)]
-struct Clients {
-    guarded: OnceLock<reqwest::Client>,
-    allowed: OnceLock<reqwest::Client>,
-}
-
-impl Clients {
-    fn guarded(&self) -> &reqwest::Client {
-        self.guarded
-            .get_or_init(|| built(builder().dns_resolver(Arc::new(PublicOnly))))
-    }
-
-    fn allowed(&self) -> &reqwest::Client {
-        self.allowed.get_or_init(|| built(builder()))
-    }
-}
-
-fn builder() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(Duration::from_secs(30))
-        .user_agent(concat!("evergrant/", env!("CARGO_PKG_VERSION")))
-}
-
-fn built(builder: reqwest::ClientBuilder) -> reqwest::Client {
-    builder.build().expect("the TLS library is compiled in")
 }
 
 impl Egress {
     /// `allow` holds exact `host:port` pairs that may be private.
     pub fn new(allow: impl IntoIterator<Item = String>) -> Self {
         Self {
-            clients: Arc::default(),
+            transport: Arc::new(transport::Network::default()),
             streams: Arc::default(),
             allow: Arc::new(allow.into_iter().map(|pair| pair.to_ascii_lowercase()).collect()),
             limits: Limits::default(),
@@ -212,31 +183,20 @@ impl Egress {
         &self.limits
     }
 
+    /// The same over another way than the network, behind the same guard.
+    #[must_use]
+    pub fn over(self, transport: Arc<dyn Transport>) -> Self {
+        Self { transport, ..self }
+    }
+
     /// Sends one request and reads its reply, whatever its status.
     pub async fn send(&self, request: Request) -> Result<Reply, Unreachable> {
-        let client = match self.admit(&request.url)? {
-            Admitted::Listed => self.clients.allowed(),
-            Admitted::IfPublic => self.clients.guarded(),
-        };
-        let mut out = client.request(request.method, request.url).timeout(request.timeout);
-        for (name, value) in &request.headers {
-            let mut value =
-                reqwest::header::HeaderValue::from_str(value.expose()).map_err(|_| Unreachable::NotConnected)?;
-            value.set_sensitive(true);
-            out = out.header(name.as_str(), value);
-        }
-        if let Some(body) = &request.body {
-            out = out.body(body.expose().to_owned());
-        }
-        let response = out.send().await.map_err(|error| classify(&error))?;
-        let status = response.status().as_u16();
-        let headers = text_headers(response.headers());
-        let body = read_body(response).await?;
-        Ok(Reply { status, headers, body })
+        let trust = self.admit(&request.url)?;
+        self.transport.carry(request, trust).await
     }
 
     /// Whether this URL may be called. A host name is judged again by the resolver, once its addresses are known.
-    fn admit(&self, url: &Url) -> Result<Admitted, Unreachable> {
+    fn admit(&self, url: &Url) -> Result<Trust, Unreachable> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Unreachable::Forbidden);
         }
@@ -245,7 +205,7 @@ impl Egress {
             url.port_or_known_default().unwrap_or(0),
         );
         if !self.allow.is_empty() && self.allow.contains(&format!("{host}:{port}").to_ascii_lowercase()) {
-            return Ok(Admitted::Listed);
+            return Ok(Trust::Listed);
         }
         // The resolver is not asked for IP literals. The URL parser has already turned 0x7f000001 and 2130706433
         // into 127.0.0.1, so every spelling ends up here.
@@ -254,17 +214,8 @@ impl Egress {
             Host::Ipv4(ip) => is_public(ip.into()),
             Host::Ipv6(ip) => is_public(ip.into()),
         };
-        public.then_some(Admitted::IfPublic).ok_or(Unreachable::Forbidden)
+        public.then_some(Trust::IfPublic).ok_or(Unreachable::Forbidden)
     }
-}
-
-/// Why a URL may be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Admitted {
-    /// Its exact `host:port` is on the operator's list.
-    Listed,
-    /// Its host is a public address, or a name whose addresses must all be.
-    IfPublic,
 }
 
 impl fmt::Debug for Egress {
@@ -273,28 +224,6 @@ impl fmt::Debug for Egress {
             .field("allow", &self.allow)
             .finish_non_exhaustive()
     }
-}
-
-fn text_headers(headers: &reqwest::header::HeaderMap) -> Vec<(String, String)> {
-    let text = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
-        value
-            .to_str()
-            .ok()
-            .map(|value| (name.as_str().to_owned(), value.to_owned()))
-    };
-    headers.iter().filter_map(text).collect()
-}
-
-async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, Unreachable> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
-        let room = MAX_REPLY - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if body.len() == MAX_REPLY {
-            break;
-        }
-    }
-    Ok(body)
 }
 
 /// The cause of that type, somewhere below an error.
@@ -307,19 +236,6 @@ fn cause_of<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Erro
         cause = inner.source();
     }
     None
-}
-
-fn classify(error: &reqwest::Error) -> Unreachable {
-    if cause_of::<NotPublic>(error).is_some() {
-        return Unreachable::Forbidden;
-    }
-    if error.is_connect() || error.is_builder() {
-        Unreachable::NotConnected
-    } else if error.is_timeout() {
-        Unreachable::TimedOut
-    } else {
-        Unreachable::ReplyLost
-    }
 }
 
 /// All addresses of a name must be public: a name with one private address is somebody's attempt.

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::body::{BoxError, Download, Sending, Upload, UploadFault};
-use super::{Admitted, CONNECT_TIMEOUT, Egress, NotPublic, Unreachable, cause_of, public_addresses};
+use super::{CONNECT_TIMEOUT, Egress, NotPublic, Trust, Unreachable, cause_of, public_addresses};
 
 const USER_AGENT_OF_OURS: HeaderValue = HeaderValue::from_static(concat!("evergrant/", env!("CARGO_PKG_VERSION")));
 
@@ -78,7 +78,7 @@ pub enum StreamError {
 
 type Pool = Client<HttpsConnector<HttpConnector<Resolver>>, Sending>;
 
-/// Made when first used, as those of [`super::Clients`] are.
+/// Made when first used, as those of the transport are.
 #[derive(Default)]
 pub(super) struct Clients {
     guarded: OnceLock<Pool>,
@@ -86,10 +86,10 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    fn of(&self, admitted: Admitted) -> &Pool {
+    fn of(&self, admitted: Trust) -> &Pool {
         match admitted {
-            Admitted::Listed => self.listed.get_or_init(|| pool(Resolver { public_only: false })),
-            Admitted::IfPublic => self.guarded.get_or_init(|| pool(Resolver { public_only: true })),
+            Trust::Listed => self.listed.get_or_init(|| pool(Resolver { public_only: false })),
+            Trust::IfPublic => self.guarded.get_or_init(|| pool(Resolver { public_only: true })),
         }
     }
 }

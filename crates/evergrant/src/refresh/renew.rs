@@ -10,6 +10,7 @@ use super::plan::{Plan, Why, plan};
 use crate::app::App;
 use crate::catalog::Application;
 use crate::clients::{self, Purpose};
+use crate::clock::within;
 use crate::connections::{
     self, Connection, ConnectionStatus, Credential, Fresh, Guard, Observed, Recorded, Tokens, circumstances,
     observation,
@@ -41,6 +42,7 @@ const _: () = assert!(
 /// Renews a connection if `why` demands it: alone, over all nodes. Where it fails after sending, the intent stays as the
 /// record of a lost reply, and the lease lapses.
 pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> Result<Outcome, Error> {
+    app.steps.at(Step::RefreshWanted).await;
     let mut tx = app.db.begin().await?;
     let now = app.now();
     let until = now.after(app.steps.lease(lease::LEASE));
@@ -94,10 +96,12 @@ async fn wait(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Outcome, 
                 let ended = matches!(outcome.connection.status, ConnectionStatus::Disconnected { .. });
                 return (!ended).then_some(outcome).ok_or(Error::NotFound("Connection"));
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            app.clock.sleep(LOOK_EVERY).await;
         }
     };
-    tokio::time::timeout(WAIT, look).await.unwrap_or(Err(Error::Busy))
+    let waited = within(&*app.clock, WAIT, look).await.unwrap_or(Err(Error::Busy));
+    app.steps.at(Step::RefreshWaited).await;
+    waited
 }
 
 /// Uses the refresh token.
@@ -257,7 +261,7 @@ async fn store_whatever_happens(
             Err(error) if tries_left == 0 => return Err(error),
             Err(error) => {
                 tracing::error!(connection = %held.id, %error, tries_left, "a rotated token could not be stored; trying again");
-                tokio::time::sleep(pause).await;
+                app.clock.sleep(pause).await;
                 pause *= 2;
             }
         }
@@ -320,6 +324,7 @@ async fn ask(app: &App, tenant: &Tenant, lease: &Lease) -> Result<Outcome, Error
         Ok(Some(reply)) => Ok(reply),
         Err(error) => Err(error),
     };
+    app.steps.at(Step::ProbeReplied).await;
     let known: Circumstances = circumstances(held, &application, app.now());
     let judgement = probes::judged(
         &application,

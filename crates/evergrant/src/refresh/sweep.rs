@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::connections;
 use crate::error::Error;
 use crate::ids::{ConnectionId, TenantId};
+use crate::steps::Step;
 use crate::tenants;
 
 /// How many due connections one round looks at.
@@ -43,6 +44,7 @@ pub async fn run_due(app: &App, stop: &CancellationToken) -> Result<usize, Error
 }
 
 async fn one(app: &App, tenant_id: &TenantId, id: &ConnectionId) {
+    app.steps.at(Step::SweepBegun).await;
     let done = async {
         let mut conn = app.db.read().await?;
         let tenant = tenants::store::get_environment(&mut conn, tenant_id).await?.tenant;
