@@ -179,7 +179,7 @@ pub mod seeded {
         STATE.set(seed);
     }
 
-    /// The next number of this thread's sequence (SplitMix64), where one is set.
+    /// The next number of this thread's sequence (`SplitMix64`), where one is set.
     pub fn next() -> Option<u64> {
         let state = STATE.get()?.wrapping_add(0x9e37_79b9_7f4a_7c15);
         STATE.set(Some(state));

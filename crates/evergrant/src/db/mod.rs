@@ -91,6 +91,12 @@ impl Db {
         }))
     }
 
+    /// Whether no connection of the pool is in use.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        usize::try_from(self.pool.size()).is_ok_and(|open| open == self.pool.num_idle())
+    }
+
     /// How many commits this process has made, where it counts them: on SQLite.
     #[must_use]
     pub fn commits(&self) -> Option<u64> {
