@@ -64,7 +64,7 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       assert.equal(JSON.stringify(expired.body), expired.raw, 'a receiver that serialises again gets the same bytes');
       assert.deepEqual(
         Object.keys(expired.body),
-        ['linked_account_id', 'org_id', 'environment', 'type', 'event', 'slug', 'createdAt'],
+        ['linked_account_id', 'org_id', 'environment', 'type', 'event', 'slug', 'createdAt', 'reauth_url'], // ours stands last
       );
       assert.equal(expired.body.slug, OAUTH_APP);
 
@@ -280,6 +280,7 @@ async function startedElsewhere(start) {
  * @param {import('playwright-core').Page} popup
  */
 async function closeAfterReading(popup) {
+  await popup.getByRole('heading').waitFor().catch(() => {});
   const text = await popup.locator('body').innerText().catch(() => '');
   if (popup.isClosed()) return;
   assert.match(text, /\w+ \w+/, 'the page says something');
