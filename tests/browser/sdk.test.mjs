@@ -181,9 +181,12 @@ describe('every end of a consent', () => {
 
   test('nobody else can tell it', async () => {
     const { sdk, page } = await client('hal', { pollMs: NEVER });
+    const begun = page.waitForResponse((response) => response.url().includes('/integrate') && response.request().method() === 'GET');
     const popup = await sdk.connect(OAUTH_APP);
+    const { flow } = await (await begun).json();
+    assert.match(flow, /^.{20,}$/);
     await popup.waitForURL(/interaction/);
-    const forged = { type: 'evergrant:consent', slug: OAUTH_APP, outcome: 'connected' };
+    const forged = { type: 'evergrant:consent', slug: OAUTH_APP, outcome: 'connected', flow }; // even by one who knows the flow
     await page.evaluate((message) => { window.postMessage(message, '*'); }, forged); // another window
     await popup.evaluate((message) => { window.opener.postMessage(message, '*'); }, forged); // another origin
     await popup.close();
