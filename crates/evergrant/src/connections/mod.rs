@@ -9,11 +9,12 @@
 //!
 //! Reading order: [`model`] (types), `transition` (what a judgement does to a status: pure), `schedule` (when it is next
 //! due: pure), `credential` (sealing), `fresh` (a token reply as a credential), `access` (a credential put into a call),
-//! `record` (the transactions that make it so), `store` (SQL), `work` (erasing and the rest), `reauth` (repairing by link).
+//! `record` (the transactions that make it so), `store` (SQL), `look_up` (the hot reads), `work` (erasing and the rest), `reauth` (repairing by link).
 
 mod access;
 mod credential;
 mod fresh;
+mod look_up;
 pub mod model;
 mod observe;
 mod reauth;
@@ -29,7 +30,8 @@ mod work;
 pub use access::Access;
 pub use credential::{Credential, Tokens, open, place, seal};
 pub use fresh::Fresh;
-pub use model::{Connection, ConnectionStatus, Flag, KEPT_AFTER_DISCONNECT, Schedule, Trouble, external_id};
+pub use look_up::{Which, look_up, store as look_up_store};
+pub use model::{Connection, ConnectionStatus, Flag, KEPT_AFTER_DISCONNECT, Named, Schedule, Trouble, external_id};
 pub use observe::{circumstances, observation};
 pub use reauth::{Linked, Opened, open_link, reauth_link};
 pub use record::{Given, Observed, Recorded, activate, flag_all_deleted, record, tell};

@@ -130,6 +130,15 @@ pub struct Connection {
     pub updated_at: Timestamp,
 }
 
+/// A connection with the team's own name of its customer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// The connection.
+    pub connection: Connection,
+    /// The team's own id of its customer; empty where the customer is gone.
+    pub linked_account_id: String,
+}
+
 impl Connection {
     /// Whether its customer must reconnect.
     #[must_use]

@@ -24,6 +24,9 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
+/// How many they are; what a query selects besides stands behind them.
+pub(super) const COLUMNS: usize = 30;
+
 pub(super) fn evidence_text(evidence: &Evidence) -> String {
     serde_json::to_string(evidence).unwrap_or_default()
 }

@@ -19,7 +19,9 @@ const NEED: Duration = Duration::from_mins(5);
 
 async fn live_of(s: &Story, tenant: &Tenant, id: &str) -> Result<Credential, Error> {
     let id: ConnectionId = id.parse().unwrap();
-    refresh::live(&s.t.app, tenant, &id, NEED).await
+    refresh::live(&s.t.app, tenant, &id, NEED)
+        .await
+        .map(|live| live.credential)
 }
 
 async fn live(s: &Story, id: &str) -> Result<Credential, Error> {
@@ -173,6 +175,49 @@ async fn what_is_disconnected_unknown_or_another_tenants_is_not_found() {
         s.disconnect(CRM, "").await;
         assert!(matches!(live(&s, &id).await, Err(Error::NotFound("Connection"))));
         assert_eq!(s.provider.refreshes(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_customer_and_an_application_name_the_connection_that_works() {
+    use evergrant::catalog::AuthType;
+    use evergrant::connections::{self, Which};
+    story(async |s| {
+        let id = s.connect().await;
+        let of = |linked_account_id, slug, auth_type| Which::Of {
+            linked_account_id,
+            slug,
+            auth_type,
+        };
+        let ask = async |which: Which<'_>| {
+            let found = connections::look_up(&s.t.app, s.tenant(), which).await?;
+            assert_eq!(found.linked_account_id, CUSTOMER);
+            refresh::live_of(&s.t.app, s.tenant(), found.connection, NEED).await
+        };
+        for auth_type in [None, Some(AuthType::OAuth2)] {
+            let (connection, _) = ask(of(CUSTOMER, CRM, auth_type)).await.unwrap();
+            assert_eq!(connection.id.as_str(), id);
+        }
+        for missing in [
+            of(CUSTOMER, CRM, Some(AuthType::Keybased)),
+            of(CUSTOMER, SMS, None),
+            of(CUSTOMER, "nothing", None),
+        ] {
+            assert!(matches!(ask(missing).await, Err(Error::NotFound("Connection"))));
+        }
+        let nobody = ask(of("nobody", CRM, None)).await;
+        assert!(matches!(nobody, Err(Error::AccountNotFound { .. })));
+        s.act(&id, "expire").await;
+        assert!(matches!(
+            ask(of(CUSTOMER, CRM, None)).await,
+            Err(Error::ReauthRequired(_))
+        ));
+        s.disconnect(CRM, "").await;
+        assert!(matches!(
+            ask(of(CUSTOMER, CRM, None)).await,
+            Err(Error::NotFound("Connection"))
+        ));
     })
     .await;
 }

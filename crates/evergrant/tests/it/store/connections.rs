@@ -16,13 +16,13 @@ use crate::support::{TestApp, on_both};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-async fn account(t: &TestApp, id: &str) -> LinkedAccount {
+pub(super) async fn account(t: &TestApp, id: &str) -> LinkedAccount {
     t.link(id).await;
     accounts::find(&t.app, &t.environment.tenant, id).await.unwrap()
 }
 
 /// A connection with every column filled that an active one can have.
-fn connection(t: &TestApp, account: &LinkedAccount, (slug, auth_type): (&str, AuthType)) -> Connection {
+pub(super) fn connection(t: &TestApp, account: &LinkedAccount, (slug, auth_type): (&str, AuthType)) -> Connection {
     let now = t.app.now();
     Connection {
         id: ConnectionId::new(now),
@@ -55,6 +55,15 @@ fn connection(t: &TestApp, account: &LinkedAccount, (slug, auth_type): (&str, Au
         created_at: now,
         updated_at: now,
     }
+}
+
+/// Stores a connection.
+pub(super) async fn add(t: &TestApp, new: Connection) -> Connection {
+    let mut tx = t.app.db.begin().await.unwrap();
+    assert!(store::insert(&mut tx, &new).await.unwrap());
+    store::save(&mut tx, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    new
 }
 
 fn evidence() -> Evidence {
