@@ -11,12 +11,18 @@ use crate::clock::{Clock, Timestamp};
 use crate::db::Db;
 use crate::egress::Egress;
 use crate::ids::OrgId;
+use crate::ledger::Ledger;
 use crate::steps::Steps;
 use crate::vault::{DataKey, Keyring};
 
 /// The handles; cloning shares them.
 #[derive(Clone)]
-pub struct App(Arc<Handles>);
+pub struct App(Arc<Shared>);
+
+struct Shared {
+    handles: Handles,
+    ledger: Ledger,
+}
 
 /// What an [`App`] holds.
 pub struct Handles {
@@ -42,25 +48,34 @@ impl App {
     /// Puts the handles together.
     #[must_use]
     pub fn new(handles: Handles) -> Self {
-        Self(Arc::new(handles))
+        Self(Arc::new(Shared {
+            handles,
+            ledger: Ledger::default(),
+        }))
     }
 
     /// The present instant.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.clock.now()
+    }
+
+    /// Hand-outs that wait for the audit trail.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.0.ledger
     }
 
     /// An absolute URL of this server; `path` starts with a slash.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.0.public_url.as_str().trim_end_matches('/'))
+        format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
     }
 }
 
 impl Deref for App {
     type Target = Handles;
     fn deref(&self) -> &Handles {
-        &self.0
+        &self.0.handles
     }
 }

@@ -57,6 +57,13 @@ impl Timestamp {
         jiff::Timestamp::from_millisecond(self.0).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
     }
 
+    /// Reads a time in ISO 8601 with its offset from UTC (RFC 3339), such as `2024-01-02T03:04:05Z`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let at: jiff::Timestamp = text.trim().parse().ok()?;
+        Some(Self(at.as_millisecond().min(Self::MAX.0)))
+    }
+
     /// The RFC 7231 date of webhook bodies: `Tue, 02 Jan 2024 03:04:05 GMT`.
     #[must_use]
     pub fn http_date(self) -> String {
@@ -136,6 +143,24 @@ mod tests {
             Timestamp::from_millis(1_704_164_645_000).iso(),
             "2024-01-02T03:04:05.000Z"
         );
+    }
+
+    #[test]
+    fn reads_times_with_their_offset_and_nothing_else() {
+        for text in [
+            "2024-01-02T03:04:05.678Z",
+            "2024-01-02T04:04:05.678+01:00",
+            " 2024-01-02 03:04:05.678Z",
+        ] {
+            assert_eq!(
+                Timestamp::parse(text),
+                Some(Timestamp::from_millis(1_704_164_645_678)),
+                "{text}"
+            );
+        }
+        for wrong in ["", "tomorrow", "2024-01-02", "2024-01-02T03:04:05", "1704164645"] {
+            assert_eq!(Timestamp::parse(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

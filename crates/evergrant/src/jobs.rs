@@ -14,11 +14,17 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::connections::KEPT_AFTER_DISCONNECT;
 use crate::error::Error;
+use crate::ledger::LATE;
+use crate::tenants::audit;
 use crate::{authorize, connections, links, refresh, sessions, webhooks};
 
 /// How long a loop rests after a round that failed; doubled with each failure in a row.
 const BACK_OFF: Duration = Duration::from_secs(1);
 const LONGEST_BACK_OFF: Duration = Duration::from_mins(1);
+
+/// How often hand-outs are written to the audit trail: in time, if writing takes no longer than that.
+const AUDIT_EVERY: Duration = Duration::from_millis(500);
+const _: () = assert!(AUDIT_EVERY.as_millis() * 2 <= LATE.as_millis());
 
 /// Whether a round has left something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +52,7 @@ struct Job {
     longest_rest: Duration,
 }
 
-const JOBS: [Job; 3] = [
+const JOBS: [Job; 4] = [
     Job {
         name: "refresh",
         round: |(app, stop)| {
@@ -62,6 +68,12 @@ const JOBS: [Job; 3] = [
         },
         rest: Duration::from_millis(250),
         longest_rest: Duration::from_secs(1),
+    },
+    Job {
+        name: "audit",
+        round: |(app, _)| Box::pin(async move { Ok(batch(audit::write_hand_outs(&app).await?, usize::MAX)) }),
+        rest: AUDIT_EVERY,
+        longest_rest: AUDIT_EVERY,
     },
     Job {
         name: "housekeeping",
@@ -83,6 +95,7 @@ fn batch(found: usize, full: usize) -> Found {
 async fn housekeeping(app: &App) -> Result<(), Error> {
     let now = app.now();
     let events = webhooks::purge(app).await?;
+    let hand_outs = audit::purge_hand_outs(app).await?;
     let mut tx = app.db.begin().await?;
     let sessions = sessions::store::purge_expired_of_all_tenants(&mut tx, now).await?;
     let authorizations = authorize::store::purge_of_all_tenants(&mut tx, now).await?;
@@ -90,9 +103,10 @@ async fn housekeeping(app: &App) -> Result<(), Error> {
     let connections = connections::store::purge_of_all_tenants(&mut tx, kept_since).await?;
     let links = links::purge(app, &mut tx).await?;
     tx.commit().await?;
-    if events + sessions + authorizations + connections + links > 0 {
+    if events + hand_outs + sessions + authorizations + connections + links > 0 {
         tracing::info!(
             events,
+            hand_outs,
             sessions,
             authorizations,
             connections,
@@ -108,6 +122,7 @@ pub async fn run_due(app: &App) -> Result<(), Error> {
     let on = CancellationToken::new();
     while refresh::run_due(app, &on).await? >= usize::from(refresh::BATCH) {}
     while webhooks::deliver::run_due(app).await? > 0 {}
+    audit::write_hand_outs(app).await?;
     housekeeping(app).await
 }
 

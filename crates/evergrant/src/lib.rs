@@ -14,6 +14,7 @@ pub mod steps;
 // services: know no subject
 pub mod db;
 pub mod egress;
+pub mod ledger;
 pub mod vault;
 
 // knowledge: files and pure functions

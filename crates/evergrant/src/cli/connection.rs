@@ -1,31 +1,32 @@
 //! `evergrant connection`.
 
-use std::collections::HashMap;
-
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Desk;
-use super::connection_view::{self as view, Named};
+use super::connection_view as view;
 use crate::accounts;
 use crate::app::App;
 use crate::authorize;
-use crate::connections::{self, Connection};
+use crate::clock::Timestamp;
+use crate::connections::{self, Connection, Named, Standing};
 use crate::error::Error;
 use crate::http::api::connections::ConnectionView;
-use crate::ids::{AccountId, ConnectionId};
+use crate::ids::ConnectionId;
+use crate::reason::Reason;
 use crate::refresh::{self, Did, Why};
 use crate::tenants::Tenant;
 
 /// How many are read at once.
-const PAGE: i64 = 500;
+const PAGE: u16 = 500;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List live connections
     #[command(after_help = "Examples:\n  evergrant connection list\n  \
         evergrant connection list --status reauth_required --env production\n  \
-        evergrant connection list --account customer-17 --app hubspot --json")]
+        evergrant connection list --account customer-17 --app hubspot --json\n  \
+        evergrant connection list --expiring-before 2024-02-01T00:00:00Z")]
     List(Filter),
     /// Show a connection with its timeline: why is it as it is?
     #[command(after_help = "Example:\n  evergrant connection show 65aa000000000000000000c1")]
@@ -75,8 +76,14 @@ pub(super) struct Filter {
     #[arg(long, value_name = "SLUG")]
     app: Option<String>,
     /// Only of this status; degraded is active with trouble under way
-    #[arg(long, value_parser = ["active", "degraded", "reauth_required"])]
+    #[arg(long, value_parser = Standing::WORDS)]
     status: Option<String>,
+    /// Only those flagged, or in trouble, for this reason
+    #[arg(long, value_parser = reason)]
+    reason: Option<Reason>,
+    /// Only those that end before this, unless something is done, as 2024-01-02T03:04:05Z; the soonest first
+    #[arg(long, value_name = "TIME", value_parser = super::time_argument)]
+    expiring_before: Option<Timestamp>,
 }
 
 #[derive(Debug, Args)]
@@ -95,7 +102,7 @@ pub(super) struct Which {
 pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyhow::Result<()> {
     let app = &desk.app;
     match command {
-        Command::List(filter) => list(desk, tenant, &filter).await,
+        Command::List(filter) => list(desk, tenant, filter).await,
         Command::Show { id } => show(desk, tenant, connections::find(app, tenant, &id).await?, None).await,
         Command::Check { id } => {
             let outcome = refresh::check(app, tenant, &id).await?;
@@ -114,80 +121,60 @@ pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyho
     }
 }
 
-async fn list(desk: &Desk, tenant: &Tenant, filter: &Filter) -> anyhow::Result<()> {
-    let mut found = match &filter.account {
-        Some(id) => {
-            let account = accounts::find(&desk.app, tenant, id).await?;
-            connections::store::of_account(&mut *desk.app.db.read().await?, &tenant.id, &account.id).await?
-        }
-        None => all(&desk.app, tenant).await?,
+async fn list(desk: &Desk, tenant: &Tenant, wanted: Filter) -> anyhow::Result<()> {
+    let mut filter = connections::Filter {
+        standing: wanted.status.as_deref().and_then(Standing::parse),
+        reason: wanted.reason,
+        slug: wanted.app,
+        ends_before: wanted.expiring_before,
+        ..connections::Filter::default()
     };
-    found.retain(|one| filter.admits(one));
-    let named = name(&desk.app, tenant, found).await?;
-    desk.out.list(
-        named.iter().map(view::summary),
-        &view::HEAD,
-        named.iter().map(view::row),
-    )?;
+    if let Some(id) = &wanted.account {
+        filter.account = Some(accounts::find(&desk.app, tenant, id).await?.id);
+    }
+    let mut found: Vec<Named> = Vec::new();
+    loop {
+        let page = connections::list(&desk.app, tenant, &filter, PAGE).await?;
+        filter.after = page.last().map(|last| last.place.clone());
+        let full = page.len() == usize::from(PAGE);
+        found.extend(page.into_iter().map(|one| one.named));
+        if !full {
+            break;
+        }
+    }
+    let json = found.iter().map(view::summary).collect::<Result<Vec<_>, _>>()?;
+    desk.out.list(json, &view::HEAD, found.iter().map(view::row))?;
     Ok(())
 }
 
-impl Filter {
-    fn admits(&self, connection: &Connection) -> bool {
-        let status = match self.status.as_deref() {
-            None => true,
-            Some("degraded") => connection.trouble.is_some() && !connection.is_flagged(),
-            Some(word) => connection.status.as_str() == word,
-        };
-        status && self.app.as_ref().is_none_or(|slug| *slug == connection.slug)
-    }
+fn reason(word: &str) -> Result<Reason, String> {
+    let known = || {
+        Reason::ALL
+            .iter()
+            .map(|reason| reason.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    Reason::parse(word).ok_or_else(|| format!("the reasons are {}", known()))
 }
 
-async fn all(app: &App, tenant: &Tenant) -> anyhow::Result<Vec<Connection>> {
-    let mut found: Vec<Connection> = Vec::new();
-    loop {
-        let after = found.last().map_or("", |last| last.id.as_str()).to_owned();
-        let page = connections::store::list(&mut *app.db.read().await?, &tenant.id, (&after, PAGE)).await?;
-        let full = i64::try_from(page.len()).is_ok_and(|len| len == PAGE);
-        found.extend(page);
-        if !full {
-            return Ok(found);
-        }
-    }
-}
-
-/// Adds the team's own names of the customers.
-async fn name(app: &App, tenant: &Tenant, found: Vec<Connection>) -> anyhow::Result<Vec<Named>> {
-    let mut conn = app.db.read().await?;
-    let mut names: HashMap<AccountId, String> = HashMap::new();
-    let mut named = Vec::with_capacity(found.len());
-    for connection in found {
-        if !names.contains_key(&connection.account) {
-            // A disconnected connection outlives its account.
-            let account = accounts::store::get(&mut conn, &tenant.id, &connection.account).await?;
-            names.insert(
-                connection.account.clone(),
-                account.map_or_else(String::new, |account| account.account_id),
-            );
-        }
-        let linked_account_id = names.get(&connection.account).cloned().unwrap_or_default();
-        named.push(Named {
-            connection,
-            linked_account_id,
-        });
-    }
-    Ok(named)
+/// Adds the team's own name of the customer. A disconnected connection outlives its account.
+async fn name(app: &App, tenant: &Tenant, connection: Connection) -> anyhow::Result<Named> {
+    let account = accounts::store::get(&mut *app.db.read().await?, &tenant.id, &connection.account).await?;
+    Ok(Named {
+        linked_account_id: account.map_or_else(String::new, |account| account.account_id),
+        connection,
+    })
 }
 
 async fn show(desk: &Desk, tenant: &Tenant, connection: Connection, did: Option<Did>) -> anyhow::Result<()> {
     let timeline = connections::store::timeline(&mut *desk.app.db.read().await?, &tenant.id, &connection.id).await?;
     let object = serde_json::to_value(ConnectionView::of(&desk.app, tenant, connection.clone()).await?)?;
-    let named = name(&desk.app, tenant, vec![connection]).await?;
-    let Some(named) = named.first() else { return Ok(()) };
+    let named = name(&desk.app, tenant, connection).await?;
     if let (Some(did), false) = (did, desk.out.json) {
         eprintln!("{}", view::what_was_done(did));
     }
-    desk.out.one(&object, &view::fields(named, &timeline))?;
+    desk.out.one(&object, &view::fields(&named, &timeline))?;
     Ok(())
 }
 

@@ -1,17 +1,12 @@
 //! How a connection is shown.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::out::{json_time, or_dash, time};
-use crate::connections::{Connection, ConnectionStatus, TimelineEntry};
+use super::out::{or_dash, time};
+use crate::connections::{Connection, ConnectionStatus, Named, TimelineEntry};
+use crate::http::api::connections::ConnectionView;
 use crate::reason::{Confidence, Reason, Verdict};
 use crate::refresh::Did;
-
-/// A connection with the team's own name of its customer.
-pub(super) struct Named {
-    pub(super) connection: Connection,
-    pub(super) linked_account_id: String,
-}
 
 /// The columns of a list.
 pub(super) const HEAD: [&str; 7] = [
@@ -56,41 +51,8 @@ fn why(connection: &Connection) -> (Option<Reason>, Option<crate::clock::Timesta
 }
 
 /// A connection for programs: the object of `connection show`, which is that of the REST API, without its timeline.
-pub(super) fn summary(named: &Named) -> Value {
-    let connection = &named.connection;
-    let flag = connection.status.flag();
-    let trouble = connection.trouble.as_ref().map(|trouble| {
-        json!({
-            "verdict": trouble.verdict,
-            "reason": trouble.reason,
-            "since": trouble.since.iso(),
-            "next_try": json_time(connection.schedule.due_at),
-        })
-    });
-    json!({
-        "id": connection.id,
-        "linked_account_id": named.linked_account_id,
-        "slug": connection.slug,
-        "auth_type": connection.auth_type,
-        "status": connection.status.as_str(),
-        "reason": flag.map(|flag| flag.reason),
-        "since": json_time(flag.map(|flag| flag.since)),
-        "confidence": flag.map(|flag| flag.confidence),
-        "evidence": flag.map(|flag| &flag.evidence),
-        "trouble": trouble,
-        "identifier": connection.identifier_or_na(),
-        "has_refresh_token": connection.schedule.has_refresh_token,
-        "expires_at": json_time(connection.schedule.expires_at),
-        "next_due_at": json_time(connection.schedule.due_at),
-        "last_ok_at": json_time(connection.last_ok_at),
-        "connected_at": connection.connected_at.iso(),
-        "created_at": connection.created_at.iso(),
-        "updated_at": connection.updated_at.iso(),
-        "disconnected_at": match connection.status {
-            ConnectionStatus::Disconnected { at } => json_time(Some(at)),
-            _ => Value::Null,
-        },
-    })
+pub(super) fn summary(named: &Named) -> serde_json::Result<Value> {
+    serde_json::to_value(ConnectionView::summary(named.clone()))
 }
 
 /// A connection for people.

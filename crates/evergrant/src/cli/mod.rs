@@ -7,6 +7,7 @@
 
 mod account;
 mod application;
+mod audit;
 mod client;
 mod connection;
 mod connection_view;
@@ -36,6 +37,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::App;
+use crate::clock::Timestamp;
 use crate::config::{Config, Environment, settings};
 use crate::error::Error;
 use out::Out;
@@ -108,6 +110,9 @@ enum Command {
     #[command(after_help = "Examples:\n  evergrant origins list\n  \
         evergrant origins set --return https://app.example.com")]
     Origins(tenant::Of<origins::Command>),
+    /// The audit trail: who did what to what, and who was given which credential
+    #[command(after_help = "Example:\n  evergrant audit list --action credential.read")]
+    Audit(tenant::Of<audit::Command>),
     /// Judge observations: what does this answer of a provider mean?
     Judge(judge::Judge),
     /// Check settings, data folder, database, master key and backlog
@@ -218,10 +223,16 @@ impl Desk {
             Command::Account(of) => account::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Connection(of) => connection::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Webhook(of) => webhook::run(self, &of.environment(self).await?.tenant, of.command).await,
+            Command::Audit(of) => audit::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Origins(of) => origins::run(self, &of.environment(self).await?, of.command).await,
             Command::Serve | Command::Demo | Command::Judge(_) | Command::Doctor | Command::Openapi => Ok(()),
         }
     }
+}
+
+/// A time on the command line.
+fn time_argument(text: &str) -> Result<Timestamp, &'static str> {
+    Timestamp::parse(text).ok_or("a time is wanted, such as 2024-01-02T03:04:05Z")
 }
 
 /// The reader has seen enough: `evergrant … | head` is no failure.

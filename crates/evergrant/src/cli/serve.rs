@@ -16,6 +16,7 @@ use crate::egress::DEFAULT_TIMEOUT;
 use crate::http;
 use crate::jobs::Jobs;
 use crate::refresh::STORING;
+use crate::tenants::audit;
 
 /// How long requests, refreshes and deliveries that are under way may take to end: as long as the longest of them, which is
 /// a check that probes, refreshes, stores with retries, and probes again.
@@ -96,6 +97,13 @@ pub(super) async fn serve(
     let _ = tokio::time::timeout(LAST_BYTES, ended).await;
     if !(finished && jobs.stop(LAST_BYTES).await) {
         tracing::warn!("not everything ended in time; leases lapse, and the next start goes on from there");
+    }
+    // Nobody hands anything out any more.
+    if let Err(error) = audit::write_hand_outs(&app).await {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the last hand-outs are not in the audit trail"
+        );
     }
     app.db.close().await;
     tracing::info!("stopped");

@@ -9,11 +9,12 @@
 //!
 //! Reading order: [`model`] (types), `transition` (what a judgement does to a status: pure), `schedule` (when it is next
 //! due: pure), `credential` (sealing), `fresh` (a token reply as a credential), `access` (a credential put into a call),
-//! `record` (the transactions that make it so), `store` (SQL), `look_up` (the hot reads), `work` (erasing and the rest), `reauth` (repairing by link).
+//! `record` (the transactions that make it so), `store` (SQL), `look_up` (the hot reads), `list` (page by page), `work` (erasing and the rest), `reauth` (repairing by link).
 
 mod access;
 mod credential;
 mod fresh;
+pub mod list;
 mod look_up;
 pub mod model;
 mod observe;
@@ -30,6 +31,7 @@ mod work;
 pub use access::Access;
 pub use credential::{Credential, Tokens, open, place, seal};
 pub use fresh::Fresh;
+pub use list::{After, Filter, Listed, Standing, list};
 pub use look_up::{Which, look_up, store as look_up_store};
 pub use model::{Connection, ConnectionStatus, Flag, KEPT_AFTER_DISCONNECT, Named, Schedule, Trouble, external_id};
 pub use observe::{circumstances, observation};

@@ -237,27 +237,6 @@ pub async fn of_external_account(
     rows.iter().map(connection).collect()
 }
 
-const LIST: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM connections WHERE tenant = $1 AND id > $2 AND disconnected_at IS NULL ORDER BY id LIMIT $3"
-);
-
-/// A page of an environment's live connections, after an id.
-pub async fn list(
-    conn: &mut AnyConnection,
-    tenant: &TenantId,
-    (after, limit): (&str, i64),
-) -> Result<Vec<Connection>, Error> {
-    let rows = sqlx::query(LIST)
-        .bind(tenant.as_str())
-        .bind(after)
-        .bind(limit)
-        .fetch_all(conn)
-        .await?;
-    rows.iter().map(connection).collect()
-}
-
 const TRY_AGAIN: &str = "UPDATE connections SET due_at = $1 WHERE tenant = $2 AND slug = $3 AND auth_type = 'oauth2' \
     AND has_refresh_token = 1 AND disconnected_at IS NULL \
     AND (trouble_verdict = 'app_broken' OR reason = 'oauth_app_deleted')";

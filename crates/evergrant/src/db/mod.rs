@@ -4,6 +4,7 @@
 //! Store functions take `&mut AnyConnection`: the transaction is the caller's, and is never held across the network.
 
 mod dialect;
+mod gather;
 mod group;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,8 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Executor as _, Transaction};
 
 pub use dialect::Engine;
+use gather::Gather;
+pub use gather::{Answer, LookUp};
 use group::{Member, Queue};
 
 use crate::clock::Timestamp;
@@ -24,6 +27,10 @@ use crate::error::Error;
 
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_foundation", include_str!("../../migrations/0001_foundation.sql")),
+    (
+        "0002_credentials",
+        include_str!("../../migrations/0002_credentials.sql"),
+    ),
     (
         "0006_reauth_links",
         include_str!("../../migrations/0006_reauth_links.sql"),
@@ -38,6 +45,7 @@ pub struct Db {
     engine: Engine,
     /// SQLite has one writer: whoever waits for it waits here, in order, and shares a commit.
     writers: Option<Arc<Queue>>,
+    gather: Arc<Gather>,
 }
 
 /// A write transaction. Dropped without [`Tx::commit`], it is as if it had never been.
@@ -57,8 +65,9 @@ impl Db {
         let engine = Engine::of_url(url).ok_or_else(|| {
             Error::invalid("the database URL must start with sqlite: or postgres:, for example sqlite:evergrant.db")
         })?;
+        let pool_size = pool_size.unwrap_or(engine.pool_size());
         let pool = AnyPoolOptions::new()
-            .max_connections(pool_size.unwrap_or(engine.pool_size()))
+            .max_connections(pool_size)
             .acquire_timeout(Duration::from_secs(15))
             .idle_timeout(Duration::from_mins(5))
             .test_before_acquire(false)
@@ -68,7 +77,13 @@ impl Db {
             .connect(url)
             .await?;
         let writers = (engine == Engine::Sqlite).then(Arc::default);
-        Ok(Self { pool, engine, writers })
+        let gather = Arc::new(Gather::new(pool_size));
+        Ok(Self {
+            pool,
+            engine,
+            writers,
+            gather,
+        })
     }
 
     /// Which database this is.
@@ -80,6 +95,11 @@ impl Db {
     /// A connection for reading.
     pub async fn read(&self) -> Result<PoolConnection<Any>, Error> {
         Ok(self.pool.acquire().await?)
+    }
+
+    /// The answer to a question that is asked all the time, together with whoever asks the same now.
+    pub async fn look_up(&self, question: &'static LookUp, values: Vec<String>) -> Result<Answer, Error> {
+        self.gather.ask(&self.pool, question, values).await
     }
 
     /// A write transaction. On SQLite those that queue share a commit (see `group`); the server of PostgreSQL sees to that
@@ -136,6 +156,7 @@ impl Db {
 
     /// Closes the pool; SQLite folds its write-ahead log into the file.
     pub async fn close(&self) {
+        self.gather.close();
         self.pool.close().await;
     }
 }
@@ -167,4 +188,22 @@ impl DerefMut for Tx {
             Kind::Shared(member) => member.transaction_mut(),
         }
     }
+}
+
+/// SQL with a list of rows of placeholders between `head` and `tail`: `($1, $2), ($3, $4)`. It is kept for ever: call it once
+/// for each text.
+#[must_use]
+pub fn repeated(head: &str, (rows, columns): (usize, usize), tail: &str) -> &'static str {
+    use std::fmt::Write as _;
+    let mut text = head.to_owned();
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 1..=columns {
+            let comma = if column == 1 { "" } else { ", " };
+            let _ = write!(text, "{comma}${}", row * columns + column);
+        }
+        text.push(')');
+    }
+    text.push_str(tail);
+    text.leak()
 }

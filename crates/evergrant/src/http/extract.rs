@@ -13,6 +13,7 @@ pub use account::{Account, AnyAccount, Bearer, Caller, KeyAccount, SessionAccoun
 use super::error::ApiError;
 use crate::app::App;
 use crate::error::Error;
+use crate::ids::ApiKeyId;
 use crate::tenants::{self, ApiKey, Scope, Tenant};
 
 /// A caller with an API key: the team's back end.
@@ -35,17 +36,48 @@ impl Admin {
     }
 }
 
+/// The caller whose key it is, whatever it may do.
+async fn caller(parts: &Parts, app: &App) -> Result<Admin, Error> {
+    let value = header(parts, "x-api-key").ok_or(Error::InvalidApiKey)?;
+    let key = tenants::authenticate(app, value).await?;
+    Ok(Admin {
+        tenant: key.tenant.clone(),
+        key,
+    })
+}
+
+/// A caller that is given credentials: an API key with the scope `credentials`, whatever else it may do. No session token
+/// makes one.
+#[derive(Clone, Debug)]
+pub struct Recipient {
+    /// The one environment that the key belongs to.
+    pub tenant: Tenant,
+    /// The key, for the audit trail.
+    pub key: ApiKeyId,
+    /// The customer it names, as header or else in the query.
+    pub linked_account_id: Option<String>,
+}
+
+impl FromRequestParts<App> for Recipient {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let admin = caller(parts, app).await?;
+        admin.demand(Scope::Credentials)?;
+        Ok(Self {
+            tenant: admin.tenant,
+            key: admin.key.id,
+            linked_account_id: linked_account_id(parts),
+        })
+    }
+}
+
 /// Reading demands `read`, everything else `write`.
 impl FromRequestParts<App> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let value = header(parts, "x-api-key").ok_or(Error::InvalidApiKey)?;
-        let key = tenants::authenticate(app, value).await?;
-        let admin = Self {
-            tenant: key.tenant.clone(),
-            key,
-        };
+        let admin = caller(parts, app).await?;
         let reads = matches!(parts.method, Method::GET | Method::HEAD);
         admin.demand(if reads { Scope::Read } else { Scope::Write })?;
         Ok(admin)

@@ -41,6 +41,16 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What one caller may ask of the routes that stand before every call to a provider.
+    pub(super) fn for_calls(self) -> Self {
+        Self {
+            every: self.every / 100,
+            burst: self.burst.saturating_mul(100),
+        }
+    }
+}
+
 /// Who has asked how much. Cloning shares it.
 #[derive(Clone, Debug)]
 pub(super) struct Limiter {

@@ -13,4 +13,4 @@ mod sdk;
 
 pub use limit::Limits;
 pub use openapi::document;
-pub use router::{router, router_with};
+pub use router::{router, router_besides, router_with};

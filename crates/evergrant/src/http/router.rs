@@ -24,15 +24,27 @@ pub fn router(app: App) -> axum::routing::RouterIntoService<axum::body::Body> {
 
 /// The same, with limits of the caller's choice.
 pub fn router_with(app: App, limits: Limits) -> axum::routing::RouterIntoService<axum::body::Body> {
-    let counted = (app.clone(), Limiter::new(limits));
-    let counted = api().route_layer(from_fn_with_state(counted, limit::limit));
-    let (router, _) = server().merge(counted).split_for_parts();
+    router_besides(app, limits, Router::new())
+}
+
+/// The same, with routes of the caller's own behind the same layers and counted like [`calls`]: for measurements.
+pub fn router_besides(
+    app: App,
+    limits: Limits,
+    besides: Router<App>,
+) -> axum::routing::RouterIntoService<axum::body::Body> {
+    let counted = |routes: OpenApiRouter<App>, limits| {
+        let counted = (app.clone(), Limiter::new(limits));
+        routes.route_layer(from_fn_with_state(counted, limit::limit))
+    };
+    let calls = counted(calls().merge(besides.into()), limits.for_calls());
+    let (router, _) = server().merge(counted(api(), limits)).merge(calls).split_for_parts();
     finish(router.merge(pages()).with_state(app)).into_service()
 }
 
 /// What the OpenAPI document describes.
 pub(super) fn described() -> OpenApiRouter<App> {
-    server().merge(api())
+    server().merge(api()).merge(calls())
 }
 
 /// The server itself.
@@ -63,6 +75,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(api::connecting::disconnect_sdk))
         .routes(routes!(api::connecting::disconnect_public))
         // connections
+        .routes(routes!(api::connection_list::list))
         .routes(routes!(api::connections::get))
         .routes(routes!(api::connections::check))
         .routes(routes!(api::connections::refresh))
@@ -73,6 +86,7 @@ fn api() -> OpenApiRouter<App> {
             api::reauth_links::revoke_all
         ))
         .routes(routes!(api::reauth_links::revoke))
+        .routes(routes!(api::audit::list))
         // linked accounts and sessions
         .routes(routes!(
             api::linked_accounts::list,
@@ -102,6 +116,13 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(api::webhooks::edit_group))
         .routes(routes!(api::webhooks::subscribe))
         .routes(routes!(api::webhooks::unsubscribe))
+}
+
+/// What a product needs for each call that it makes for a customer, so a hundred times as often.
+fn calls() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(api::credential::of_connection))
+        .routes(routes!(api::credential::of_customer))
 }
 
 /// What people see.

@@ -4,6 +4,7 @@
 //! its value is looked up by SHA-256, and a sealed copy is kept only where it must be used again: a key with the scope
 //! `sign` may be named the environment's signing key, with which webhooks are signed.
 
+pub mod audit;
 mod model;
 pub mod store;
 mod work;

@@ -5,9 +5,12 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::model::{ApiKey, Environment, EnvironmentRow, Organisation, Scopes, Tenant};
 use crate::clock::Timestamp;
+use crate::db::{Db, LookUp};
 use crate::error::Error;
-use crate::ids::{ApiKeyId, DataKeyId, OrgId, RowId, TenantId};
+use crate::ids::{ApiKeyId, DataKeyId, OrgId, TenantId};
 use crate::vault::Sealed;
+
+pub use super::audit::store::audit;
 
 const GET_META: &str = "SELECT value FROM meta WHERE name = $1";
 
@@ -204,13 +207,19 @@ pub async fn insert_key(
     Ok(())
 }
 
-const FIND_KEY: &str = "SELECT k.id, k.tenant, e.org, e.name, k.name, k.hint, k.scopes, k.created_at, k.revoked_at \
-    FROM api_keys k JOIN environments e ON e.id = k.tenant WHERE k.hash = $1 AND k.revoked_at IS NULL";
+static FIND_KEY: LookUp = LookUp::new(
+    "SELECT k.id, k.tenant, e.org, e.name, k.name, k.hint, k.scopes, k.created_at, k.revoked_at, column1 FROM (VALUES ",
+    1,
+    ") wanted JOIN api_keys k ON k.hash = column2 JOIN environments e ON e.id = k.tenant WHERE k.revoked_at IS NULL",
+);
 
 /// The key of a value, unless it is revoked. The one look-up that has no tenant: it finds the tenant.
-pub async fn find_key(conn: &mut AnyConnection, hash: &str) -> Result<Option<ApiKey>, Error> {
-    let row = sqlx::query(FIND_KEY).bind(hash).fetch_optional(conn).await?;
-    row.as_ref().map(api_key).transpose()
+pub async fn find_key(db: &Db, hash: String) -> Result<Option<ApiKey>, Error> {
+    db.look_up(&FIND_KEY, vec![hash])
+        .await?
+        .first()
+        .map(api_key)
+        .transpose()
 }
 
 const LIST_KEYS: &str = "SELECT k.id, k.tenant, e.org, e.name, k.name, k.hint, k.scopes, k.created_at, k.revoked_at \
@@ -275,26 +284,4 @@ pub async fn revoke_key(
         .execute(conn)
         .await?;
     Ok(done.rows_affected() == 1)
-}
-
-const INSERT_AUDIT: &str = "INSERT INTO audit (id, tenant, at, actor, action, target) VALUES ($1, $2, $3, $4, $5, $6)";
-
-/// Adds to the audit trail who did what to what.
-pub async fn audit(
-    conn: &mut AnyConnection,
-    tenant: &TenantId,
-    entry: (&str, &str, &str),
-    now: Timestamp,
-) -> Result<(), Error> {
-    let (actor, action, target) = entry;
-    sqlx::query(INSERT_AUDIT)
-        .bind(RowId::new(now).as_str())
-        .bind(tenant.as_str())
-        .bind(now.as_millis())
-        .bind(actor)
-        .bind(action)
-        .bind(target)
-        .execute(conn)
-        .await?;
-    Ok(())
 }

@@ -176,9 +176,7 @@ pub async fn signing_key(app: &App, tenant: &Tenant) -> Result<Option<Secret>, E
 /// Whose key this is.
 pub async fn authenticate(app: &App, value: &str) -> Result<ApiKey, Error> {
     let hash = sha256_hex(value.as_bytes());
-    store::find_key(&mut *app.db.read().await?, &hash)
-        .await?
-        .ok_or(Error::InvalidApiKey)
+    store::find_key(&app.db, hash).await?.ok_or(Error::InvalidApiKey)
 }
 
 fn key_place(id: &ApiKeyId) -> Place<'_> {

@@ -40,7 +40,7 @@ impl<'a> From<&'a ConnectionId> for Which<'a> {
 pub async fn look_up(app: &App, tenant: &Tenant, which: Which<'_>) -> Result<Named, Error> {
     let (linked_account_id, slug, auth_type) = match which {
         Which::Id(id) => {
-            let found = store::by_id(&mut *app.db.read().await?, &tenant.id, id).await?;
+            let found = store::by_id(&app.db, &tenant.id, id).await?;
             return found.ok_or(Error::NotFound("Connection"));
         }
         Which::Of {
@@ -49,7 +49,7 @@ pub async fn look_up(app: &App, tenant: &Tenant, which: Which<'_>) -> Result<Nam
             auth_type,
         } => (linked_account_id, slug, auth_type),
     };
-    let found = store::of_customer(&mut *app.db.read().await?, &tenant.id, (linked_account_id, slug)).await?;
+    let found = store::of_customer(&app.db, &tenant.id, (linked_account_id, slug)).await?;
     let nobody = found.is_empty();
     let fitting = found
         .into_iter()

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::accounts;
 use crate::app::App;
-use crate::connections::{self, Connection, ConnectionStatus, TimelineEntry};
+use crate::connections::{self, Connection, ConnectionStatus, Named, TimelineEntry};
 use crate::error::Error;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::extract::{Admin, Segment};
@@ -50,8 +50,10 @@ pub struct ConnectionView {
     created_at: String,
     updated_at: String,
     disconnected_at: Option<String>,
-    /// The newest hundred entries, the newest first.
-    timeline: Vec<TimelineView>,
+    /// The newest hundred entries, the newest first. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<TimelineView>, required = false)]
+    timeline: Option<Vec<TimelineView>>,
 }
 
 /// Why a verdict was reached.
@@ -111,10 +113,23 @@ impl From<TimelineEntry> for TimelineView {
 
 impl ConnectionView {
     /// Reads what belongs to a connection.
-    pub async fn of(app: &App, tenant: &Tenant, c: Connection) -> Result<Self, Error> {
+    pub async fn of(app: &App, tenant: &Tenant, connection: Connection) -> Result<Self, Error> {
         let mut conn = app.db.read().await?;
-        let account = accounts::store::get(&mut conn, &tenant.id, &c.account).await?;
-        let timeline = connections::store::timeline(&mut conn, &tenant.id, &c.id).await?;
+        let account = accounts::store::get(&mut conn, &tenant.id, &connection.account).await?;
+        let timeline = connections::store::timeline(&mut conn, &tenant.id, &connection.id).await?;
+        let linked_account_id = account.map_or_else(String::new, |account| account.account_id);
+        let mut view = Self::summary(Named {
+            connection,
+            linked_account_id,
+        });
+        view.timeline = Some(timeline.into_iter().map(TimelineView::from).collect());
+        Ok(view)
+    }
+
+    /// The same without its timeline, as lists show it.
+    #[must_use]
+    pub fn summary(named: Named) -> Self {
+        let c = named.connection;
         let next_due_at = c.schedule.due_at.map(crate::clock::Timestamp::iso);
         let flag = c.status.flag();
         let disconnected = if let ConnectionStatus::Disconnected { at } = c.status {
@@ -122,8 +137,8 @@ impl ConnectionView {
         } else {
             None
         };
-        Ok(Self {
-            linked_account_id: account.map(|account| account.account_id),
+        Self {
+            linked_account_id: Some(named.linked_account_id).filter(|id| !id.is_empty()),
             auth_type: c.auth_type.as_str(),
             status: c.status.as_str(),
             reason: flag.map(|flag| flag.reason.as_str()),
@@ -145,10 +160,10 @@ impl ConnectionView {
             created_at: c.created_at.iso(),
             updated_at: c.updated_at.iso(),
             disconnected_at: disconnected,
-            timeline: timeline.into_iter().map(TimelineView::from).collect(),
+            timeline: None,
             id: c.id.to_string(),
             slug: c.slug,
-        })
+        }
     }
 }
 
@@ -160,7 +175,7 @@ pub struct OutcomeView {
     connection: ConnectionView,
 }
 
-fn id_of(text: &str) -> Result<ConnectionId, Error> {
+pub(super) fn id_of(text: &str) -> Result<ConnectionId, Error> {
     text.parse().map_err(|_| Error::NotFound("Connection"))
 }
 

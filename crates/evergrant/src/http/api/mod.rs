@@ -1,11 +1,15 @@
 //! The REST resources, one file each.
 
 pub mod applications;
+pub mod audit;
 pub mod clients;
 pub mod config_stub;
 pub mod connect_url;
 pub mod connecting;
+pub mod connection_list;
 pub mod connections;
+pub mod credential;
+mod cursor;
 pub mod default_app;
 pub mod docs;
 pub mod health;

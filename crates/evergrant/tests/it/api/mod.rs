@@ -4,6 +4,7 @@ mod checklist;
 mod config_stub;
 mod connect_url;
 pub(crate) mod connected;
+mod connection_list;
 mod default_app;
 mod document;
 mod hostile;

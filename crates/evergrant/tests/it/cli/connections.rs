@@ -20,7 +20,7 @@ const ORIGIN: &str = "http://127.0.0.1:8080";
 const SLUG: &str = "sandbox-key";
 
 /// Stores a connection of `c-1` as the handlers would; returns its id.
-async fn connect(program: &Program) -> String {
+pub(super) async fn connect(program: &Program) -> String {
     let database = program
         .settings
         .iter()

@@ -1,5 +1,6 @@
 //! The built binary, as an operator and a supervisor meet it.
 
+mod audit;
 mod commands;
 mod connections;
 pub(crate) mod program;

@@ -19,9 +19,7 @@ const NEED: Duration = Duration::from_mins(5);
 
 async fn live_of(s: &Story, tenant: &Tenant, id: &str) -> Result<Credential, Error> {
     let id: ConnectionId = id.parse().unwrap();
-    refresh::live(&s.t.app, tenant, &id, NEED)
-        .await
-        .map(|live| live.credential)
+    refresh::live(&s.t.app, tenant, &id, NEED).await
 }
 
 async fn live(s: &Story, id: &str) -> Result<Credential, Error> {

@@ -9,6 +9,7 @@ mod crash;
 mod delivery;
 mod disconnect;
 mod erased;
+mod hand_out;
 mod issuer;
 mod lease;
 mod live;

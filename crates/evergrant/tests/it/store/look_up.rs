@@ -14,14 +14,17 @@ async fn a_connection_is_found_with_its_customers_name_by_its_own_tenant_only() 
         let stored = add(&t, connection(&t, &account, ("slack", AuthType::OAuth2))).await;
         let other = add(&t, connection(&t, &account, ("slack", AuthType::Keybased))).await;
         let (tenant, stranger) = (&t.environment.tenant.id, TenantId::new(t.app.now()));
-        let mut conn = t.app.db.read().await.unwrap();
-        let found = store::by_id(&mut conn, tenant, &stored.id).await.unwrap().unwrap();
-        assert_eq!((&found.connection, found.linked_account_id.as_str()), (&stored, "acct-7"));
+        let db = &t.app.db;
+        let found = store::by_id(db, tenant, &stored.id).await.unwrap().unwrap();
+        assert_eq!(
+            (&found.connection, found.linked_account_id.as_str()),
+            (&stored, "acct-7")
+        );
         let unknown = ConnectionId::new(t.app.now());
-        assert_eq!(store::by_id(&mut conn, tenant, &unknown).await.unwrap(), None);
-        assert_eq!(store::by_id(&mut conn, &stranger, &stored.id).await.unwrap(), None);
+        assert_eq!(store::by_id(db, tenant, &unknown).await.unwrap(), None);
+        assert_eq!(store::by_id(db, &stranger, &stored.id).await.unwrap(), None);
 
-        let found = store::of_customer(&mut conn, tenant, ("acct-7", "slack")).await.unwrap();
+        let found = store::of_customer(db, tenant, ("acct-7", "slack")).await.unwrap();
         let mut found: Vec<_> = found.into_iter().map(|one| one.connection).collect();
         found.sort_by(|a, b| b.auth_type.as_str().cmp(a.auth_type.as_str()));
         assert_eq!(found, [stored, other]);
@@ -30,7 +33,7 @@ async fn a_connection_is_found_with_its_customers_name_by_its_own_tenant_only() 
             (tenant, "acct-8", "slack"),
             (&stranger, "acct-7", "slack"),
         ] {
-            assert_eq!(store::of_customer(&mut conn, whose, (account, slug)).await.unwrap(), []);
+            assert_eq!(store::of_customer(db, whose, (account, slug)).await.unwrap(), []);
         }
     })
     .await;

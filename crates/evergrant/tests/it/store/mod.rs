@@ -1,15 +1,14 @@
 //! Every store function, on both engines.
 
 mod accounts;
+mod audit;
 mod authorize;
 mod clients;
 mod connections;
 mod lease;
-<<<<<<< HEAD
 mod links;
-=======
+mod listing;
 mod look_up;
->>>>>>> c0795db (A live credential by customer and application, too: the look-up that proxy and hand-out share)
 mod purging;
 mod sessions;
 mod tenants;

@@ -1,0 +1,212 @@
+//! Lists of connections, page by page.
+
+use std::time::Duration;
+
+use evergrant::catalog::AuthType;
+use evergrant::clock::Timestamp;
+use evergrant::connections::list::store;
+use evergrant::connections::{Connection, ConnectionStatus, Filter, Flag, Standing};
+use evergrant::db::Engine;
+use evergrant::ids::{AccountId, TenantId};
+use evergrant::reason::{Confidence, Reason};
+use evergrant::verdict::Evidence;
+use sqlx::{Executor as _, Row as _};
+
+use super::connections::{account, add, connection};
+use crate::support::{TestApp, on_both};
+
+const DAY: Duration = Duration::from_hours(24);
+const FAR: Timestamp = Timestamp::from_millis(9_000_000_000_000);
+
+/// Every page of two, one after the other.
+async fn pages(t: &TestApp, tenant: &TenantId, mut filter: Filter) -> Vec<String> {
+    let mut conn = t.app.db.read().await.unwrap();
+    let mut ids = Vec::new();
+    loop {
+        let page = store::list(&mut conn, tenant, &filter, 2).await.unwrap();
+        assert!(page.len() <= 2 && page.iter().all(|one| one.named.linked_account_id.starts_with("acct-")));
+        filter.after = page.last().map(|last| last.place.clone());
+        ids.extend(page.iter().map(|one| one.named.connection.id.to_string()));
+        if page.len() < 2 {
+            return ids;
+        }
+    }
+}
+
+struct Stock {
+    all: Vec<Connection>,
+    accounts: [AccountId; 2],
+}
+
+/// Six connections of two customers to three applications: well, in trouble, flagged; ending on different days, two on the
+/// same, one never.
+async fn stock(t: &TestApp) -> Stock {
+    let accounts = [account(t, "acct-1").await, account(t, "acct-2").await];
+    let now = t.app.now();
+    let mut all = Vec::new();
+    for (number, slug) in ["slack", "hubspot", "github"].into_iter().cycle().take(6).enumerate() {
+        let mut one = connection(t, &accounts[number / 3], (slug, AuthType::OAuth2));
+        one.schedule.refresh_expires_at = match number {
+            0 => None,
+            5 => Some(now.after(DAY * 4)),
+            day => Some(now.after(DAY * (6 - u32::try_from(day).unwrap()))),
+        };
+        if number != 4 {
+            one.trouble = None;
+        }
+        if number == 1 || number == 3 {
+            one.status = ConnectionStatus::ReauthRequired(Flag {
+                reason: if number == 1 {
+                    Reason::TokenRevoked
+                } else {
+                    Reason::UserDisabled
+                },
+                since: now,
+                confidence: Confidence::Stated,
+                evidence: Evidence {
+                    rule: "test".to_owned(),
+                    words: String::new(),
+                    status: 0,
+                },
+            });
+        }
+        all.push(add(t, one).await);
+    }
+    let accounts = accounts.map(|account| account.id);
+    Stock { all, accounts }
+}
+
+#[tokio::test]
+async fn every_filter_finds_its_own_once_in_order_and_nothing_of_another_tenant() {
+    on_both(async |t| {
+        let Stock { all, accounts } = stock(&t).await;
+        let tenant = t.environment.tenant.id.clone();
+        let ids = |numbers: &[usize]| {
+            let mut ids: Vec<_> = numbers.iter().map(|number| all[*number].id.to_string()).collect();
+            ids.sort();
+            ids
+        };
+        let with = |change: &dyn Fn(&mut Filter)| {
+            let mut filter = Filter::default();
+            change(&mut filter);
+            filter
+        };
+        let slug = |slug: &str| Some(slug.to_owned());
+        let cases = [
+            (with(&|_| {}), ids(&[0, 1, 2, 3, 4, 5])),
+            (with(&|f| f.standing = Some(Standing::Active)), ids(&[0, 2, 4, 5])),
+            (with(&|f| f.standing = Some(Standing::Degraded)), ids(&[4])),
+            (with(&|f| f.standing = Some(Standing::ReauthRequired)), ids(&[1, 3])),
+            (with(&|f| f.reason = Some(Reason::UserDisabled)), ids(&[3])),
+            (with(&|f| f.reason = Some(Reason::OauthClientSecretInvalid)), ids(&[4])),
+            (with(&|f| f.slug = slug("slack")), ids(&[0, 3])),
+            (with(&|f| f.account = Some(accounts[1].clone())), ids(&[3, 4, 5])),
+            (
+                with(&|f| (f.slug, f.standing) = (slug("slack"), Some(Standing::ReauthRequired))),
+                ids(&[3]),
+            ),
+            (
+                with(&|f| (f.account, f.slug) = (Some(accounts[0].clone()), slug("github"))),
+                ids(&[2]),
+            ),
+        ];
+        for (filter, wanted) in cases {
+            assert_eq!(pages(&t, &tenant, filter.clone()).await, wanted, "{filter:?}");
+            assert!(pages(&t, &TenantId::new(t.app.now()), filter).await.is_empty());
+        }
+        // The soonest first; of those that end together, by id; what never ends is not there, nor what ends just then.
+        let mut together = ids(&[2, 5]);
+        let ending = |before| with(&|f| f.ends_before = Some(before));
+        let mut soonest = vec![all[4].id.to_string(), all[3].id.to_string()];
+        soonest.append(&mut together);
+        soonest.push(all[1].id.to_string());
+        assert_eq!(pages(&t, &tenant, ending(FAR)).await, soonest);
+        let at_one = all[1].schedule.refresh_expires_at.unwrap();
+        assert_eq!(pages(&t, &tenant, ending(at_one)).await, soonest[..4]);
+        let mut of_account = ending(FAR);
+        of_account.account = Some(accounts[0].clone());
+        let first: Vec<_> = [2, 1].map(|number: usize| all[number].id.to_string()).into();
+        assert_eq!(pages(&t, &tenant, of_account).await, first);
+    })
+    .await;
+}
+
+/// How the database means to find a page.
+async fn plan(t: &TestApp, filter: &Filter) -> String {
+    let mut conn = t.app.db.read().await.unwrap();
+    let text = store::text_of(filter);
+    let sqlite = t.app.db.engine() == Engine::Sqlite;
+    if !sqlite {
+        // A handful of rows is read whole otherwise.
+        conn.execute("SET enable_seqscan = off").await.unwrap();
+        conn.execute("SET enable_sort = off").await.unwrap();
+    }
+    let explain = if sqlite { "EXPLAIN QUERY PLAN" } else { "EXPLAIN" };
+    let text: &'static str = format!("{explain} {text}").leak();
+    let rows = sqlx::query(text)
+        .bind("tenant")
+        .bind("id")
+        .bind("slug")
+        .bind("account")
+        .bind("active")
+        .bind(0_i64)
+        .bind("reason")
+        .bind(1_i64)
+        .bind(1_i64)
+        .bind(10_i64)
+        .fetch_all(&mut *conn)
+        .await
+        .unwrap();
+    let line = |row: &sqlx::any::AnyRow| row.get::<String, _>(if sqlite { 3 } else { 0 });
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn every_filter_is_backed_by_its_index() {
+    on_both(async |t| {
+        stock(&t).await;
+        let account = Some(AccountId::new(t.app.now()));
+        for (filter, index) in [
+            (Filter::default(), "connections_of_tenant"),
+            (
+                Filter {
+                    standing: Some(Standing::ReauthRequired),
+                    ..Filter::default()
+                },
+                "connections_ailing",
+            ),
+            (
+                Filter {
+                    reason: Some(Reason::TokenRevoked),
+                    ..Filter::default()
+                },
+                "connections_ailing",
+            ),
+            (
+                Filter {
+                    slug: Some("slack".to_owned()),
+                    ..Filter::default()
+                },
+                "connections_of_application",
+            ),
+            (
+                Filter {
+                    account: account.clone(),
+                    ..Filter::default()
+                },
+                "connections_live",
+            ),
+            (
+                Filter {
+                    ends_before: Some(FAR),
+                    ..Filter::default()
+                },
+                "connections_ending",
+            ),
+        ] {
+            let plan = plan(&t, &filter).await;
+            assert!(plan.contains(index), "{filter:?}: {plan}");
+        }
+    })
+    .await;
+}
