@@ -2,7 +2,10 @@
 //! that has nothing to do.
 
 #![expect(clippy::print_stdout, reason = "a measurement is there to be read")]
-#![expect(clippy::disallowed_methods, reason = "it is told of its database by the environment, and measures real time")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it is told of its database by the environment, and measures real time"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -75,7 +78,11 @@ async fn run() -> anyhow::Result<()> {
 /// A database of its own on the throw-away server.
 async fn postgres(server: &str) -> anyhow::Result<String> {
     let admin = Db::connect(server, Some(1)).await?;
-    admin.read().await?.execute("DROP DATABASE IF EXISTS bench_credentials").await?;
+    admin
+        .read()
+        .await?
+        .execute("DROP DATABASE IF EXISTS bench_credentials")
+        .await?;
     admin.read().await?.execute("CREATE DATABASE bench_credentials").await?;
     admin.close().await;
     let (base, _) = server.rsplit_once('/').context("a database URL ends in a name")?;
@@ -188,7 +195,11 @@ async fn store(app: &App, tenant: &Tenant) -> anyhow::Result<Vec<ConnectionId>> 
         }
         tx.commit().await?;
     }
-    let settle = if app.db.engine() == Engine::Sqlite { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "VACUUM ANALYZE" };
+    let settle = if app.db.engine() == Engine::Sqlite {
+        "PRAGMA wal_checkpoint(TRUNCATE)"
+    } else {
+        "VACUUM ANALYZE"
+    };
     app.db.read().await?.execute(settle).await?;
     Ok(ids)
 }
@@ -209,7 +220,10 @@ struct Run {
 }
 
 fn number(name: &str, usual: u32) -> u32 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(usual)
 }
 
 impl Load {
@@ -238,7 +252,14 @@ impl Load {
 
     fn run(&self, connections: u32, (before, behind): (&str, &str), seconds: u32) -> anyhow::Result<Run> {
         let done = Command::new("wrk")
-            .args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}s"), "--latency", "-s", &self.script])
+            .args([
+                "-t1",
+                &format!("-c{connections}"),
+                &format!("-d{seconds}s"),
+                "--latency",
+                "-s",
+                &self.script,
+            ])
             .args([&format!("http://{}", self.address), "--", before, behind])
             .output()
             .context("wrk is needed")?;
@@ -272,7 +293,10 @@ impl Load {
                 runs.push(self.run(connections, path, self.seconds)?);
             }
         }
-        println!("  {connections} connections, {} rounds of {} s", self.rounds, self.seconds);
+        println!(
+            "  {connections} connections, {} rounds of {} s",
+            self.rounds, self.seconds
+        );
         for (runs, (name, _)) in runs.iter().zip(CASES) {
             let middle = runs.len() / 2;
             println!(
@@ -318,26 +342,46 @@ async fn idle(folder: &Path) -> anyhow::Result<()> {
     let now = app.now();
     let mut conn = app.db.read().await?;
     let began = Instant::now();
-    sqlx::query("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $5) \
+    sqlx::query(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $5) \
         INSERT INTO connections (id, tenant, account, slug, auth_type, status, failures, version, sealed_credential, \
             has_refresh_token, issued_at, expires_at, fence, due_at, connected_at, created_at, updated_at) \
         SELECT printf('65aa%020x', i), $1, printf('65ab%020x', i / 8), 'app-' || (i % 8), 'oauth2', 'active', 0, 1, \
-            randomblob(478), 1, $2, $3, 0, $3 + i, $2, $2, $2 FROM n LIMIT $4")
-        .bind(tenant.id.as_str()).bind(now.as_millis()).bind(now.after(Duration::from_hours(24 * 30)).as_millis())
-        .bind(i64::from(PLENTY)).bind(i64::from(PLENTY))
-        .execute(&mut *conn).await?;
+            randomblob(478), 1, $2, $3, 0, $3 + i, $2, $2, $2 FROM n LIMIT $4",
+    )
+    .bind(tenant.id.as_str())
+    .bind(now.as_millis())
+    .bind(now.after(Duration::from_hours(24 * 30)).as_millis())
+    .bind(i64::from(PLENTY))
+    .bind(i64::from(PLENTY))
+    .execute(&mut *conn)
+    .await?;
     drop(conn);
     app.db.close().await;
-    println!("{PLENTY} connections on SQLite (stored by SQL in {:.0} s), the release binary in EVERGRANT_BIN:", began.elapsed().as_secs_f64());
+    println!(
+        "{PLENTY} connections on SQLite (stored by SQL in {:.0} s), the release binary in EVERGRANT_BIN:",
+        began.elapsed().as_secs_f64()
+    );
     let Ok(binary) = std::env::var("EVERGRANT_BIN") else {
         println!("  not measured: EVERGRANT_BIN is not set");
         return Ok(());
     };
-    let starts: Vec<(f64, f64)> = (0..3).map(|_| start(&binary, &data, &master)).collect::<anyhow::Result<_>>()?;
-    let (took, memory) = (median(starts.iter().map(|one| one.0)), median(starts.iter().map(|one| one.1)));
+    let starts: Vec<(f64, f64)> = (0..3)
+        .map(|_| start(&binary, &data, &master))
+        .collect::<anyhow::Result<_>>()?;
+    let (took, memory) = (
+        median(starts.iter().map(|one| one.0)),
+        median(starts.iter().map(|one| one.1)),
+    );
     let met = |good: bool| if good { "met" } else { "MISSED" };
-    println!("  start-up to the first 200 of /readyz {took:.0} ms   goal under 1000: {}", met(took < 1000.0));
-    println!("  resident memory 5 s after it         {memory:.0} MB   goal under 150: {}", met(memory < 150.0));
+    println!(
+        "  start-up to the first 200 of /readyz {took:.0} ms   goal under 1000: {}",
+        met(took < 1000.0)
+    );
+    println!(
+        "  resident memory 5 s after it         {memory:.0} MB   goal under 150: {}",
+        met(memory < 150.0)
+    );
     Ok(())
 }
 
@@ -363,7 +407,10 @@ fn start(binary: &str, data: &Path, master: &Secret) -> anyhow::Result<(f64, f64
     let took = began.elapsed().as_secs_f64() * 1000.0;
     std::thread::sleep(Duration::from_secs(5));
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
-    let resident = status.split("VmRSS:").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let resident = status
+        .split("VmRSS:")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next());
     let kib: f64 = resident.context("VmRSS")?.parse()?;
     Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
     child.wait()?;

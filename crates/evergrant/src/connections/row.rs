@@ -25,7 +25,18 @@ macro_rules! columns {
 pub(crate) use columns;
 
 /// How many they are; what a query selects besides stands behind them.
-pub(super) const COLUMNS: usize = 30;
+pub(super) const COLUMNS: usize = count(columns!());
+
+const fn count(columns: &str) -> usize {
+    let (bytes, mut at, mut count) = (columns.as_bytes(), 0, 1);
+    while at < bytes.len() {
+        if bytes[at] == b',' {
+            count += 1;
+        }
+        at += 1;
+    }
+    count
+}
 
 pub(super) fn evidence_text(evidence: &Evidence) -> String {
     serde_json::to_string(evidence).unwrap_or_default()

@@ -16,14 +16,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Row as _};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::error::Error;
 
 /// How many questions one statement may hold; each size is a statement of its own.
 const SIZES: [usize; 4] = [1, 4, 16, 64];
-/// A pool of fewer has none to spare.
-const SPARE: u32 = 8;
+/// One of so many connections of the pool may be kept.
+const SPARE: u32 = 4;
 
 /// A question, asked with other values each time. It selects its number last.
 #[derive(Debug)]
@@ -92,20 +92,27 @@ enum Told {
 struct Line {
     busy: bool,
     waiting: VecDeque<Waiting>,
-    held: Option<PoolConnection<Any>>,
+    held: Option<Kept>,
+}
+
+/// A connection that does not go back to the pool after each statement.
+struct Kept {
+    conn: PoolConnection<Any>,
+    _room: OwnedSemaphorePermit,
 }
 
 /// All lines of one database.
 pub(super) struct Gather {
     lines: Mutex<HashMap<usize, Arc<Mutex<Line>>>>,
-    /// Whether there are connections to keep.
-    keeps: bool,
+    /// How many more connections may be kept; closed once none may.
+    room: Arc<Semaphore>,
 }
 
 /// The right to ask. Its end gives it to the next one.
 struct Turn {
     line: Arc<Mutex<Line>>,
-    held: Option<PoolConnection<Any>>,
+    held: Option<Kept>,
+    room: Arc<Semaphore>,
 }
 
 impl Drop for Turn {
@@ -116,7 +123,7 @@ impl Drop for Turn {
             let next = std::iter::from_fn(|| line.waiting.pop_front()).find(|next| !next.tell.is_closed());
             if next.is_none() {
                 line.busy = false;
-                line.held = held;
+                line.held = held.filter(|_| !self.room.is_closed());
                 return;
             }
             next
@@ -124,6 +131,7 @@ impl Drop for Turn {
         let turn = Self {
             line: self.line.clone(),
             held,
+            room: self.room.clone(),
         };
         // Outside the lock: a turn that nobody takes ends here, and goes on to the next one.
         let _ = next.map(|next| next.tell.send(Told::Ask(turn)));
@@ -140,12 +148,13 @@ impl Gather {
     pub(super) fn new(pool_size: u32) -> Self {
         Self {
             lines: Mutex::default(),
-            keeps: pool_size >= SPARE,
+            room: Arc::new(Semaphore::new(usize::try_from(pool_size / SPARE).unwrap_or(0))),
         }
     }
 
     /// Lets go of the connections that are kept.
     pub(super) fn close(&self) {
+        self.room.close();
         for line in lock(&self.lines).values() {
             drop(lock(line).held.take());
         }
@@ -183,7 +192,11 @@ impl Gather {
         locked.busy = true;
         let held = locked.held.take();
         drop(locked);
-        Come::Ask(Turn { line, held })
+        Come::Ask(Turn {
+            line,
+            held,
+            room: self.room.clone(),
+        })
     }
 
     async fn ask_for_all(
@@ -205,10 +218,7 @@ impl Gather {
             .iter()
             .map(|one| number_of(&mut questions, &one.values))
             .collect();
-        let rows = fetch(pool, &mut turn.held, (look_up, &questions)).await;
-        if !self.keeps || pool.is_closed() {
-            turn.held = None;
-        }
+        let rows = fetch(pool, &mut turn, (look_up, &questions)).await;
         let answers = rows.and_then(|rows| sorted(rows, questions.len()));
         drop(turn);
         match answers {
@@ -237,22 +247,23 @@ fn number_of<'a>(questions: &mut Vec<&'a Values>, values: &'a Values) -> usize {
     questions.len() - 1
 }
 
-/// Asks on the connection that is held. One that fails may have been cut off while it was idle: a new one is tried once.
+/// Asks on the connection that is kept. One that fails may have been cut off while it was idle: a new one is tried once.
 async fn fetch(
     pool: &AnyPool,
-    held: &mut Option<PoolConnection<Any>>,
+    turn: &mut Turn,
     question: (&'static LookUp, &[&Values]),
 ) -> Result<Vec<AnyRow>, sqlx::Error> {
     // Taken out, so that it is not kept if we are dropped half-way through an answer.
-    if let Some(mut kept) = held.take()
-        && let Ok(rows) = on(&mut kept, question).await
+    if let Some(mut kept) = turn.held.take()
+        && let Ok(rows) = on(&mut kept.conn, question).await
     {
-        *held = Some(kept);
+        turn.held = Some(kept);
         return Ok(rows);
     }
-    let mut fresh = pool.acquire().await?;
-    let rows = on(&mut fresh, question).await?;
-    *held = Some(fresh);
+    let mut conn = pool.acquire().await?;
+    let rows = on(&mut conn, question).await?;
+    let room = turn.room.clone().try_acquire_owned().ok();
+    turn.held = room.map(|room| Kept { conn, _room: room });
     Ok(rows)
 }
 

@@ -86,9 +86,7 @@ pub async fn list(
         action: text(query.action),
         target: text(query.target),
         since: cursor::time("since", query.since.as_deref())?,
-        after: Place::parse(query.cursor.as_deref())?
-            .map(|place| place.dated())
-            .transpose()?,
+        after: Place::parse(query.cursor.as_deref())?.map(Place::dated).transpose()?,
     };
     let rows = audit::trail(&app, &admin.tenant, &filter, limit).await?;
     let full = rows.len() == usize::from(limit);

@@ -38,3 +38,94 @@ async fn a_connection_is_found_with_its_customers_name_by_its_own_tenant_only() 
     })
     .await;
 }
+
+/// Many callers at once, of whom some hang up before they are answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_questions_that_share_a_statement_each_gets_its_own_answer_whoever_hangs_up() {
+    on_both(async |t| {
+        let customer = account(&t, "acct-7").await;
+        let mut stored = Vec::new();
+        for number in 0..30 {
+            let slug = format!("app-{number}");
+            stored.push(add(&t, connection(&t, &customer, (&slug, AuthType::OAuth2))).await);
+        }
+        let mut callers = tokio::task::JoinSet::new();
+        for number in 0..600 {
+            let (app, key) = (t.app.clone(), t.key.clone());
+            let wanted = stored[number % stored.len()].clone();
+            callers.spawn(async move {
+                let ask = async {
+                    let key = evergrant::tenants::authenticate(&app, &key).await.unwrap();
+                    assert_eq!(key.tenant.id, wanted.tenant);
+                    assert!(evergrant::tenants::authenticate(&app, "nobody's").await.is_err());
+                    let found = store::by_id(&app.db, &wanted.tenant, &wanted.id).await.unwrap();
+                    let missing = ConnectionId::new(app.now());
+                    assert_eq!(store::by_id(&app.db, &wanted.tenant, &missing).await.unwrap(), None);
+                    let slug = (&*found.as_ref().unwrap().linked_account_id, &*wanted.slug);
+                    assert_eq!(
+                        store::of_customer(&app.db, &wanted.tenant, slug).await.unwrap().len(),
+                        1
+                    );
+                    assert_eq!(found.unwrap().connection, wanted);
+                };
+                if number % 3 == 0 {
+                    // Polled a few times at most, and dropped wherever it is then.
+                    let hangs_up = async {
+                        for _ in 0..number % 7 {
+                            tokio::task::yield_now().await;
+                        }
+                    };
+                    tokio::select! { biased; () = hangs_up => false, () = ask => true }
+                } else {
+                    ask.await;
+                    true
+                }
+            });
+        }
+        let answered = callers
+            .join_all()
+            .await
+            .into_iter()
+            .filter(|answered| *answered)
+            .count();
+        assert!(answered >= 400, "{answered}");
+    })
+    .await;
+}
+
+/// While many ask about a connection all the time, nobody hears of a state that was over before he asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_never_older_than_the_question() {
+    use std::sync::atomic::{AtomicI64, Ordering};
+    on_both(async |t| {
+        let customer = account(&t, "acct-7").await;
+        let mut one = add(&t, connection(&t, &customer, ("slack", AuthType::OAuth2))).await;
+        let committed: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new(one.version)));
+        let other = t.another_process().await;
+        let mut callers = tokio::task::JoinSet::new();
+        let last = one.version + 30;
+        for _ in 0..16 {
+            let (app, one) = (t.app.clone(), one.clone());
+            callers.spawn(async move {
+                loop {
+                    let before = committed.load(Ordering::SeqCst);
+                    let found = store::by_id(&app.db, &one.tenant, &one.id).await.unwrap().unwrap();
+                    let seen = found.connection.version;
+                    assert!(seen >= before, "{seen} was over: {before} had been committed");
+                    if seen == last {
+                        return;
+                    }
+                }
+            });
+        }
+        while one.version < last {
+            one.version += 1;
+            let mut tx = other.db.begin().await.unwrap();
+            evergrant::connections::store::save(&mut tx, &one).await.unwrap();
+            tx.commit().await.unwrap();
+            committed.store(one.version, Ordering::SeqCst);
+        }
+        callers.join_all().await;
+    })
+    .await;
+}
