@@ -44,13 +44,14 @@ const AILING: &str = page!(
     "id"
 );
 const OF_APPLICATION: &str = page!("slug = $3 AND id > $2", "id");
-const OF_ACCOUNT: &str = page!("account = $4 AND id > $2", "id");
+// An account has few connections: no other index may look tempting, hence the expressions that match none.
+const OF_ACCOUNT: &str = page!("account = $4 AND id || '' > $2", "id");
 const ENDING: &str = page!(
     concat!(ends!(), " < $8 AND (", ends!(), ", id) > ($9, $2)"),
     concat!(ends!(), ", id")
 );
 const ENDING_OF_ACCOUNT: &str = page!(
-    concat!("account = $4 AND (", ends!(), ", id) > ($9, $2)"),
+    concat!("account = $4 AND (", ends!(), " + 0, id) > ($9, $2)"),
     concat!(ends!(), ", id")
 );
 
