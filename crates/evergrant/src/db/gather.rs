@@ -152,6 +152,12 @@ impl Gather {
         }
     }
 
+    /// How many connections are kept and not in use.
+    pub(super) fn resting(&self) -> usize {
+        let lines = lock(&self.lines);
+        lines.values().filter(|line| lock(line).held.is_some()).count()
+    }
+
     /// Lets go of the connections that are kept.
     pub(super) fn close(&self) {
         self.room.close();

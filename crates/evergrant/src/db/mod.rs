@@ -111,10 +111,11 @@ impl Db {
         }))
     }
 
-    /// Whether no connection of the pool is in use.
+    /// Whether no connection is in use.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        usize::try_from(self.pool.size()).is_ok_and(|open| open == self.pool.num_idle())
+        let resting = self.pool.num_idle() + self.gather.resting();
+        usize::try_from(self.pool.size()).is_ok_and(|open| open == resting)
     }
 
     /// How many commits this process has made, where it counts them: on SQLite.
