@@ -11,6 +11,7 @@ use crate::support::{CRM, CUSTOMER, SMS, Story, story};
 
 const HOUR: Duration = Duration::from_hours(1);
 const MINUTE: Duration = Duration::from_mins(1);
+const MILLI: Duration = Duration::from_millis(1);
 
 fn of(id: &str) -> String {
     format!("/api/v2/public/connection/{id}/credential")
@@ -86,18 +87,18 @@ async fn it_lasts_as_long_as_is_asked_and_is_refreshed_when_it_would_not() {
             body["values"]["access_token"].as_str().unwrap().to_owned()
         };
         let first = token("").await;
-        s.pass(HOUR - 5 * MINUTE - Duration::from_millis(1));
+        s.pass(HOUR.saturating_sub(5 * MINUTE + MILLI));
         assert_eq!(token("").await, first, "the usual need is five minutes");
         assert_eq!(token("?min_validity=300").await, first);
         let second = token("?min_validity=301").await;
         assert_ne!(second, first);
-        s.pass(HOUR - 20 * MINUTE);
+        s.pass(HOUR.saturating_sub(20 * MINUTE));
         assert_eq!(token("?min_validity=1199").await, second);
         assert_ne!(token("?min_validity=1200").await, second);
         assert_eq!(s.provider.refreshes(), 2);
         // More than half a life counts as half a life: or every call would refresh.
         let third = token("?min_validity=86400").await;
-        s.pass(HOUR / 2 - Duration::from_millis(1));
+        s.pass((HOUR / 2).saturating_sub(MILLI));
         assert_eq!(token("?min_validity=86400").await, third);
         for wrong in ["86401", "-1", "soon"] {
             let message = s.t.get(&format!("{}?min_validity={wrong}", of(&id))).refused(400).await;
