@@ -15,3 +15,6 @@ python3 scripts/bench.py "${RUNS:-15}"
 # Beside PostgreSQL as it runs in production: what is written is flushed. Needs wrk.
 EVERGRANT_TEST_POSTGRES_OPTIONS="-c fsync=on -c synchronous_commit=on -c full_page_writes=on" \
   bash scripts/with-postgres.sh cargo bench --locked --package evergrant --bench credentials
+# The hosted list in a real browser: bytes and layout shift.
+bash scripts/setup.sh chromium npm
+node tests/browser/weight.mjs

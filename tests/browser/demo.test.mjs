@@ -115,10 +115,9 @@ describe('the demo', () => {
       page.waitForEvent('popup'),
       page.getByRole('link', { name: 'Open the hosted page' }).click(),
     ]);
-    const card = hosted.locator('#sandbox-key');
-    await card.getByText('The key is no longer accepted.').waitFor();
+    await hosted.getByText('Sandbox SMS no longer accepts the key.').waitFor();
     assert.equal(new URL(hosted.url()).pathname, '/connect', 'no token stays in the address');
-    await card.getByRole('link', { name: 'Reconnect' }).click();
+    await hosted.getByRole('link', { name: 'Reconnect Sandbox SMS' }).click();
     await hosted.getByLabel('API key').fill('not-a-key');
     await hosted.getByRole('button', { name: 'Reconnect' }).click();
     await hosted.getByRole('alert').waitFor();

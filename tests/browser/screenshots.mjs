@@ -1,8 +1,10 @@
-// Takes the pictures of the README from a running demo, by clicks: node screenshots.mjs [FOLDER]
+// Takes the pictures of the README from a running demo, by clicks: node screenshots.mjs [FOLDER]. Then every page and state
+// of the hosted pages, light, dark and on a phone, into .test/screenshots, for those who look at them as designers would.
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startBrowser } from './support/browser.mjs';
+import { gallery } from './support/gallery.mjs';
 import { Card, Demo, webhooksShown } from './support/demo.mjs';
 
 const target = process.argv[2] ?? fileURLToPath(new URL('../../docs/images', import.meta.url));
@@ -57,3 +59,6 @@ try {
   await browser.close();
   await demo.stop();
 }
+
+const shots = fileURLToPath(new URL('../../.test/screenshots', import.meta.url));
+console.log(`${await gallery(shots)} pictures of the hosted pages in ${shots}`);

@@ -28,4 +28,4 @@ pub use complete::{Completed, Ended, NotCompleted, complete};
 pub use disconnect::{delete_account, disconnect};
 pub use keys::save_keys;
 pub use migrate::{Migrated, migrate};
-pub use model::{Inputs, LIFETIME, check_inputs};
+pub use model::{Inputs, LIFETIME, Misfit, check_inputs, misfit};

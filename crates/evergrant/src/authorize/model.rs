@@ -84,33 +84,46 @@ pub fn check_inputs(application: &Application, auth_type: AuthType, given: Input
     Ok(given)
 }
 
-fn check_field(field: &InputField, value: Option<&String>) -> Result<(), Error> {
-    let name = &field.name;
-    let Some(value) = value else {
-        return if field.required {
-            Err(Error::invalid(format!("`{name}` ({}) is required", field.label)))
-        } else {
-            Ok(())
-        };
+/// What is wrong with a typed-in value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// It is required and not there.
+    Missing,
+    /// It is too long, or holds control characters.
+    Long,
+    /// It does not have the expected form.
+    Form,
+}
+
+/// What is wrong with a field's value, if anything is. A blank one counts as absent.
+#[must_use]
+pub fn misfit(field: &InputField, value: Option<&str>) -> Option<Misfit> {
+    let Some(value) = value.filter(|value| !value.trim().is_empty()) else {
+        return field.required.then_some(Misfit::Missing);
     };
     if value.len() > MAX_VALUE || value.chars().any(|c| c.is_control() && c != '\n') {
-        return Err(Error::invalid(format!(
-            "`{name}` is longer than {MAX_VALUE} bytes or holds control characters"
-        )));
+        return Some(Misfit::Long);
     }
     let fits = match field.kind.as_str() {
         "number" => value.parse::<f64>().is_ok_and(f64::is_finite),
-        "boolean" => matches!(value.as_str(), "true" | "false"),
-        "select" => field.options.iter().flatten().any(|option| option.value == *value),
+        "boolean" => matches!(value, "true" | "false"),
+        "select" => field.options.iter().flatten().any(|option| option.value == value),
         _ => true,
     };
-    if !fits || field.pattern.as_ref().is_some_and(|pattern| !pattern.matches(value)) {
-        return Err(Error::invalid(format!(
-            "`{name}` ({}) does not have the expected form",
-            field.label
-        )));
-    }
-    Ok(())
+    let matches = field.pattern.as_ref().is_none_or(|pattern| pattern.matches(value));
+    (!fits || !matches).then_some(Misfit::Form)
+}
+
+fn check_field(field: &InputField, value: Option<&String>) -> Result<(), Error> {
+    let (name, label) = (&field.name, &field.label);
+    let Some(misfit) = misfit(field, value.map(String::as_str)) else {
+        return Ok(());
+    };
+    Err(Error::invalid(match misfit {
+        Misfit::Missing => format!("`{name}` ({label}) is required"),
+        Misfit::Long => format!("`{name}` is longer than {MAX_VALUE} bytes or holds control characters"),
+        Misfit::Form => format!("`{name}` ({label}) does not have the expected form"),
+    }))
 }
 
 #[cfg(test)]

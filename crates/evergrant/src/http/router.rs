@@ -39,7 +39,8 @@ pub fn router_besides(
     };
     let calls = counted(calls().merge(besides.into()), limits.for_calls());
     let (router, _) = server().merge(counted(api(), limits)).merge(calls).split_for_parts();
-    finish(router.merge(pages()).with_state(app)).into_service()
+    let pages = pages().layer(from_fn_with_state(app.clone(), portal::speak));
+    finish(router.merge(pages).with_state(app)).into_service()
 }
 
 /// What the OpenAPI document describes.
@@ -132,12 +133,15 @@ fn pages() -> Router<App> {
         .route("/assets/docs.css", get(api::docs::stylesheet))
         .route("/sdk/evergrant.js", get(sdk::module))
         .route("/connect", get(portal::show_list))
-        .route("/connect/{segment}", get(portal::open_or_form).post(portal::act))
+        .route("/connect/{segment}", get(portal::open_or_detail).post(portal::act))
+        .route("/connect/{segment}/state", get(portal::state))
+        .route("/reauth/{token}", get(portal::show_link).post(portal::follow_link))
+        .route("/repair", get(portal::show_repair).post(portal::act_on_repair))
         .route("/api/v1/{slug}/start/{token}", get(portal::start))
         .route("/api/v1/{slug}/callback", get(portal::callback))
         .route("/icons/{file}", get(portal::icon))
         .route("/assets/close.js", get(portal::script))
-        .route("/assets/{file}", get(portal::stylesheet))
+        .route("/assets/{file}", get(portal::asset))
 }
 
 fn finish(router: Router) -> Router {

@@ -16,6 +16,7 @@ mod properties;
 pub mod store;
 mod work;
 
+pub use colour::Colour;
 pub use model::{Issued, Lifetimes, Session, Wanted};
 pub use properties::check as check_properties;
 pub use work::{authenticate, issue, properties, put_properties, revoke};

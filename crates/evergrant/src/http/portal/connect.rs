@@ -1,34 +1,37 @@
-//! What a visitor does with one application: the form, connecting, disconnecting.
+//! What a visitor does with one application: looking at it, connecting, disconnecting.
 
+use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::json;
 
-use super::form::{FieldOption, FormField, FormPage};
+use super::detail::{DetailPage, state_mark};
 use super::message::MessagePage;
 use super::page::{PageError, send, with_headers};
 use super::session::{self, Posted, Visitor};
+use super::standing::Status;
 use crate::app::App;
 use crate::authorize;
-use crate::catalog::{Application, AuthType, InputField};
+use crate::catalog::{Application, AuthType};
 use crate::connections;
 use crate::error::Error;
 use crate::http::api::applications::application;
-use crate::http::error::public_message;
 
 /// What `GET /connect/{…}` may be asked for besides.
 #[derive(Debug, Default, Deserialize)]
-pub struct FormQuery {
+pub struct DetailQuery {
     auth_type: Option<String>,
+    done: Option<String>,
 }
 
-/// `GET /connect/{token}` opens a session, `GET /connect/{slug}` shows a form. No slug begins like a token does.
-pub async fn open_or_form(
+/// `GET /connect/{token}` opens a session, `GET /connect/{slug}` shows an application. No slug begins like a token does.
+pub async fn open_or_detail(
     State(app): State<App>,
     segment: Result<Path<String>, PathRejection>,
-    query: Result<Query<FormQuery>, QueryRejection>,
+    query: Result<Query<DetailQuery>, QueryRejection>,
     visitor: Result<Visitor, PageError>,
 ) -> Result<Response, PageError> {
     let Path(segment) = segment.map_err(|_| Error::InvalidSessionToken)?;
@@ -36,16 +39,26 @@ pub async fn open_or_form(
         return session::open(&app, &segment).await;
     }
     let visitor = visitor?;
+    let query = query.map(|Query(query)| query).unwrap_or_default();
     let application = application(&app, &visitor.account.tenant, &segment)?;
-    let asked = query
-        .ok()
-        .and_then(|Query(query)| AuthType::parse(query.auth_type.as_deref()?));
-    let auth_type = asked
-        .filter(|kind| application.supports(*kind))
-        .unwrap_or(application.auth_type);
-    let again = is_connected(&app, &visitor, &application.slug).await?;
-    let page = form(&visitor, (&application, auth_type, again), None);
+    let asked = query.auth_type.as_deref().and_then(AuthType::parse);
+    let page = detail(&app, &visitor, (&application, asked)).await?;
+    let page = page.noticed(query.done.as_deref());
     Ok(send(StatusCode::OK, &page, &visitor.environment.frame_origins))
+}
+
+/// `GET /connect/{slug}/state`: what a page follows while the visitor is at the provider, in another window.
+pub async fn state(
+    State(app): State<App>,
+    segment: Result<Path<String>, PathRejection>,
+    visitor: Visitor,
+) -> Result<Response, PageError> {
+    let Path(slug) = segment.map_err(|_| Error::NotFound("Application"))?;
+    let application = application(&app, &visitor.account.tenant, &slug)?;
+    let status = status(&app, &visitor, &application).await?;
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    let body = json!({ "state": status.standing.class(), "mark": state_mark(&status) });
+    Ok((headers, Json(body)).into_response())
 }
 
 /// `POST /connect/{slug}`: connects, reconnects or disconnects, as `action` says.
@@ -54,33 +67,38 @@ pub async fn act(
     segment: Result<Path<String>, PathRejection>,
     posted: Posted,
 ) -> Result<Response, PageError> {
-    let Path(slug) = segment.map_err(|_| Error::invalid("The address is not valid."))?;
-    let visitor = &posted.visitor;
+    let Path(slug) = segment.map_err(|_| Error::NotFound("Application"))?;
+    let (visitor, form) = (&posted.visitor, &posted.form);
     let application = application(&app, &visitor.account.tenant, &slug)?;
-    if posted.values.get("action").map(String::as_str) == Some("disconnect") {
-        let on = &visitor.account;
+    let on = &visitor.account;
+    if form.values.get("action").map(String::as_str) == Some("disconnect") {
         authorize::disconnect(&app, &on.tenant, &on.account, (&slug, None)).await?;
-        return Ok(back_to_list(visitor, ("disconnected", &application.slug)));
+        return Ok(back(visitor, ("disconnected", &application.slug)));
     }
-    let asked = posted.values.get("auth_type").and_then(|word| AuthType::parse(word));
+    let asked = form.values.get("auth_type").and_then(|word| AuthType::parse(word));
     let auth_type = asked
         .filter(|kind| application.supports(*kind))
         .unwrap_or(application.auth_type);
     match connect(&app, &posted, (&application, auth_type)).await {
         Ok(response) => Ok(response),
-        Err(error @ (Error::Invalid { .. } | Error::CredentialsRefused(_))) => {
-            let message = match error {
-                Error::CredentialsRefused(said) => format!("This was not accepted: {said}. Check it and try again."),
-                error => public_message(&error),
+        Err(error) => {
+            let Some((status, refused)) = try_again(&error) else {
+                return Err(error.into());
             };
-            let again = is_connected(&app, visitor, &slug).await?;
-            let mut page = form(visitor, (&application, auth_type, again), Some(message));
-            for field in page.fields.iter_mut().filter(|field| !field.secret) {
-                field.value = posted.fields.get(&field.name).cloned();
-            }
-            Ok(send(StatusCode::BAD_REQUEST, &page, &visitor.environment.frame_origins))
+            let page = detail(&app, visitor, (&application, Some(auth_type))).await?;
+            let page = page.after(&application, &form.fields, refused.as_deref());
+            Ok(send(status, &page, &visitor.environment.frame_origins))
         }
-        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether an error is one that the same form can mend; with it the provider's own words, which were redacted.
+pub(super) fn try_again(error: &Error) -> Option<(StatusCode, Option<String>)> {
+    match error {
+        Error::Invalid { .. } => Some((StatusCode::BAD_REQUEST, None)),
+        Error::CredentialsRefused(said) => Some((StatusCode::BAD_REQUEST, Some(said.clone()))),
+        Error::ProviderUnavailable { .. } => Some((StatusCode::BAD_GATEWAY, None)),
+        _ => None,
     }
 }
 
@@ -89,70 +107,48 @@ async fn connect(
     posted: &Posted,
     (application, auth_type): (&Application, AuthType),
 ) -> Result<Response, Error> {
-    let on = &posted.visitor.account;
-    let inputs = posted.fields.clone();
+    let (visitor, form) = (&posted.visitor, &posted.form);
+    let on = &visitor.account;
+    let inputs = form.fields.clone();
     match auth_type {
         AuthType::Keybased => {
             authorize::save_keys(app, &on.tenant, &on.account, (application, inputs)).await?;
-            Ok(back_to_list(&posted.visitor, ("connected", &application.slug)))
+            Ok(back(visitor, ("connected", &application.slug)))
         }
         AuthType::OAuth2 => {
             let url = authorize::begin(app, &on.tenant, &on.account, (application, inputs)).await?;
-            let page = MessagePage::onward(posted.visitor.frame.clone(), &application.name, url);
-            Ok(send(StatusCode::OK, &page, &posted.visitor.environment.frame_origins))
+            if form.by_script {
+                let headers = [(header::CACHE_CONTROL, "no-store")];
+                return Ok((headers, Json(json!({ "url": url }))).into_response());
+            }
+            let here = format!("/connect/{}", application.slug);
+            let page = MessagePage::onward(visitor.frame.clone(), &application.name, (url, &here));
+            Ok(send(StatusCode::OK, &page, &visitor.environment.frame_origins))
         }
     }
 }
 
-/// Back to the list, which says what was done; a reload repeats nothing. A slug is safe in a query as it is.
-fn back_to_list(visitor: &Visitor, (done, slug): (&str, &str)) -> Response {
-    let headers = [(header::LOCATION, format!("/connect?{done}={slug}"))];
+/// Back to the application, whose page says what was done; a reload repeats nothing. A slug is safe in a path as it is.
+fn back(visitor: &Visitor, (done, slug): (&str, &str)) -> Response {
+    let headers = [(header::LOCATION, format!("/connect/{slug}?done={done}"))];
     with_headers(
         (StatusCode::SEE_OTHER, headers, "").into_response(),
         &visitor.environment.frame_origins,
     )
 }
 
-async fn is_connected(app: &App, visitor: &Visitor, slug: &str) -> Result<bool, Error> {
+async fn status(app: &App, visitor: &Visitor, application: &Application) -> Result<Status, Error> {
     let on = &visitor.account;
     let live = connections::store::of_account(&mut *app.db.read().await?, &on.tenant.id, &on.account.id).await?;
-    Ok(live.iter().any(|one| one.slug == slug))
+    Ok(Status::of(application, &live, app.now()))
 }
 
-fn form(
+async fn detail(
+    app: &App,
     visitor: &Visitor,
-    (application, auth_type, again): (&Application, AuthType, bool),
-    error: Option<String>,
-) -> FormPage {
-    FormPage {
-        frame: visitor.frame.clone(),
-        csrf: visitor.csrf.clone(),
-        slug: application.slug.clone(),
-        name: application.name.clone(),
-        verb: if again { "Reconnect" } else { "Connect" },
-        auth_type: auth_type.as_str(),
-        help: application.help.clone(),
-        error,
-        fields: application.inputs(auth_type).iter().map(FormField::from).collect(),
-    }
-}
-
-impl From<&InputField> for FormField {
-    fn from(field: &InputField) -> Self {
-        let option = |option: &crate::catalog::InputOption| FieldOption {
-            name: option.name.clone().unwrap_or_else(|| option.value.clone()),
-            value: option.value.clone(),
-        };
-        Self {
-            name: field.name.clone(),
-            label: field.label.clone(),
-            kind: field.kind.clone(),
-            required: field.required,
-            placeholder: field.placeholder.clone(),
-            help: field.help_text.clone(),
-            options: field.options.iter().flatten().map(option).collect(),
-            secret: field.secret,
-            value: None,
-        }
-    }
+    (application, asked): (&Application, Option<AuthType>),
+) -> Result<DetailPage, Error> {
+    let status = status(app, visitor, application).await?;
+    let around = (visitor.frame.clone(), visitor.csrf.clone());
+    Ok(DetailPage::new(around, application, status, asked))
 }

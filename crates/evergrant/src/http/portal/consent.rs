@@ -8,9 +8,10 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::link;
 use super::message::{Link, MessagePage, News, Tone};
 use super::page::{Frame, PageError, send, with_headers};
-use super::session::{self, is_https};
+use super::session::{self, Visitor, is_https};
 use crate::app::App;
 use crate::authorize::{self, Asker, Ended, Ending, LIFETIME, NotCompleted};
 use crate::error::Error;
@@ -79,6 +80,7 @@ pub async fn callback(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
+    visitor: Result<Visitor, PageError>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let Ok(Path(slug)) = path else {
@@ -99,12 +101,15 @@ pub async fn callback(
         Way::Popup(news(asker, slug, ending))
     } else if session::has_cookie(&app, &headers) {
         Way::Hosted
+    } else if link::has_cookie(&app, &headers) {
+        Way::Linked
     } else {
         Way::Popup(None)
     };
+    let frame = visitor.map_or_else(|_| Frame::anonymous(), |visitor| visitor.frame);
     match result {
-        Ok(done) => Ok(connected(&done.application, way)),
-        Err(error) => not_completed(error, way),
+        Ok(done) => Ok(connected(frame, &done.application, way)),
+        Err(error) => not_completed(frame, error, way),
     }
 }
 
@@ -112,6 +117,8 @@ pub async fn callback(
 enum Way {
     /// By a link to the hosted pages.
     Hosted,
+    /// By closing the window, which a re-auth link had opened; or by another try.
+    Linked,
     /// By closing the window, after its opener has been told.
     Popup(Option<News>),
 }
@@ -134,71 +141,69 @@ fn back(address: &url::Url) -> Result<Response, PageError> {
     Ok(with_headers((StatusCode::SEE_OTHER, headers, "").into_response(), &[]))
 }
 
-fn connected(application: &str, way: Way) -> Response {
-    let title = format!("{application} is connected");
-    let text = "You can close this window.";
-    let page = MessagePage::new(Frame::anonymous(), Tone::Success, &title, text);
+fn connected(frame: Frame, application: &str, way: Way) -> Response {
+    let title = frame.app("done.connected", application);
+    let text = match way {
+        Way::Hosted => "",
+        Way::Linked | Way::Popup(_) => frame.say("done.connected_text"),
+    };
+    let page = MessagePage::new(frame, Tone::Success, &title, text);
     send(StatusCode::OK, &leaving(page, way), &[])
 }
 
-fn not_completed(error: NotCompleted, way: Way) -> Result<Response, PageError> {
-    let frame = Frame::anonymous();
-    Ok(match error {
-        NotCompleted::Invalid => no_longer_valid(),
+fn not_completed(frame: Frame, error: NotCompleted, way: Way) -> Result<Response, PageError> {
+    const BAD: StatusCode = StatusCode::BAD_GATEWAY;
+    let (status, tone, said, application) = match error {
+        NotCompleted::Invalid => return Ok(no_longer_valid()),
+        NotCompleted::Failed(error) => return Err(error.into()),
         NotCompleted::Denied { application } => {
-            let title = format!("{application} was not connected");
-            let text = "Access was not granted, so nothing has changed. You can try again whenever you like.";
-            let page = MessagePage::new(frame, Tone::Denied, &title, text);
-            send(StatusCode::OK, &leaving(page, way), &[])
+            let said = ("done.denied", "done.denied_text");
+            (StatusCode::OK, Tone::Denied, said, application)
         }
         NotCompleted::ProviderProblem { application } => {
-            let title = format!("{application} had a problem");
-            let text = "Nothing has changed; please try again in a moment.";
-            let page = MessagePage::new(frame, Tone::Error, &title, text);
-            send(StatusCode::BAD_GATEWAY, &leaving(page, way), &[])
+            (BAD, Tone::Error, ("done.problem", "done.problem_text"), application)
         }
-        NotCompleted::NotSetUp { application } => {
-            let title = format!("{application} could not be connected");
-            let text =
-                "It is not set up correctly yet, so nothing has changed. Please tell the team that sent you here.";
-            let page = MessagePage::new(frame, Tone::Error, &title, text);
-            send(StatusCode::BAD_GATEWAY, &leaving(page, way), &[])
-        }
+        NotCompleted::NotSetUp { application } => (
+            BAD,
+            Tone::Error,
+            ("done.not_set_up", "done.not_set_up_text"),
+            application,
+        ),
         NotCompleted::NoTokens { application } => {
-            let title = format!("{application} did not answer as expected");
-            let text =
-                "You agreed, but the access could not be fetched. Nothing has changed; please try again in a moment.";
-            let page = MessagePage::new(frame, Tone::Error, &title, text);
-            send(StatusCode::BAD_GATEWAY, &leaving(page, way), &[])
+            (BAD, Tone::Error, ("done.no_tokens", "done.no_tokens_text"), application)
         }
-        NotCompleted::Failed(error) => return Err(error.into()),
-    })
+    };
+    let (title, text) = (frame.app(said.0, &application), frame.say(said.1));
+    let page = MessagePage::new(frame, tone, &title, text);
+    Ok(send(status, &leaving(page, way), &[]))
 }
 
-/// On hosted pages there is a way back; in a popup the window closes itself.
+/// On hosted pages there is a way back, after a link another try; in a popup the window closes itself.
 fn leaving(page: MessagePage, way: Way) -> MessagePage {
-    match way {
-        Way::Hosted => {
-            let link = Link {
-                href: "/connect".to_owned(),
-                label: "Back to your integrations".to_owned(),
-            };
-            MessagePage {
-                link: Some(link),
+    let link = |href: &str, label: &'static str| {
+        Some(Link {
+            href: href.to_owned(),
+            label: label.to_owned(),
+        })
+    };
+    let link = match way {
+        Way::Hosted => link("/connect", page.frame.say("done.back")),
+        Way::Linked if page.tone != Tone::Success => link("/repair", page.frame.say("done.again")),
+        Way::Linked => None,
+        Way::Popup(news) => {
+            return MessagePage {
+                closes_after_ms: Some(STAYS_MS),
+                news,
                 ..page
-            }
+            };
         }
-        Way::Popup(news) => MessagePage {
-            closes_after_ms: Some(STAYS_MS),
-            news,
-            ..page
-        },
-    }
+    };
+    MessagePage { link, ..page }
 }
 
 fn no_longer_valid() -> Response {
-    let text = "It works once, for ten minutes, and in the browser that opened it. Nothing has changed: go back to where you \
-                came from and start again.";
-    let page = MessagePage::new(Frame::anonymous(), Tone::Error, "This link is no longer valid", text);
+    let frame = Frame::anonymous();
+    let (title, text) = (frame.say("error.stale"), frame.say("error.stale_text"));
+    let page = MessagePage::new(frame, Tone::Error, title, text);
     send(StatusCode::BAD_REQUEST, &page, &[])
 }

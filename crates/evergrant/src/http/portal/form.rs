@@ -1,32 +1,8 @@
-//! The page that asks for a key, or for what an application needs to know first.
+//! The fields of a form that asks for a key, or for what an application needs to know first.
 
-use askama::Template;
-
-use super::page::Frame;
-
-/// The page. It posts `action=connect`, `auth_type` and each field as `f.` and its name to `/connect/{slug}`.
-#[derive(Debug, Template)]
-#[template(path = "form.html")]
-pub struct FormPage {
-    /// What stands around it.
-    pub frame: Frame,
-    /// What the form sends back.
-    pub csrf: String,
-    /// The application's name in addresses.
-    pub slug: String,
-    /// Its name for people.
-    pub name: String,
-    /// `Connect` or `Reconnect`.
-    pub verb: &'static str,
-    /// `oauth2` or `keybased`.
-    pub auth_type: &'static str,
-    /// A hint above the form.
-    pub help: Option<String>,
-    /// Why the last try failed.
-    pub error: Option<String>,
-    /// What is asked.
-    pub fields: Vec<FormField>,
-}
+use super::words::Lang;
+use crate::authorize::{Inputs, Misfit, misfit};
+use crate::catalog::InputField;
 
 /// One field of the form.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +25,8 @@ pub struct FormField {
     pub secret: bool,
     /// What was typed in before.
     pub value: Option<String>,
+    /// What is wrong with it.
+    pub error: Option<String>,
 }
 
 /// One choice of a `select`.
@@ -74,7 +52,7 @@ pub enum Input {
 }
 
 impl FormField {
-    fn input(&self) -> Input {
+    pub(super) fn input(&self) -> Input {
         match self.kind.as_str() {
             "select" => Input::Select,
             "textarea" => Input::Area,
@@ -87,14 +65,60 @@ impl FormField {
     }
 
     /// What the field starts with: a secret is never sent back.
-    fn shown(&self) -> &str {
+    pub(super) fn shown(&self) -> &str {
         if self.secret || self.kind == "password" {
             return "";
         }
         self.value.as_deref().unwrap_or_default()
     }
 
-    fn is_value(&self, value: &str) -> bool {
+    pub(super) fn is_value(&self, value: &str) -> bool {
         self.value.as_deref() == Some(value)
+    }
+
+    /// The ids of what describes the field numbered `at`.
+    pub(super) fn described_by(&self, at: &usize) -> String {
+        let parts = [(self.error.is_some(), 'e'), (self.help.is_some(), 'h')];
+        let ids = parts
+            .into_iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, kind)| format!("{kind}-{at}"));
+        ids.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Keeps what was typed in, a secret excepted, and says what is wrong with it.
+    pub(super) fn keep(&mut self, (field, lang): (&InputField, Lang), typed: &Inputs) {
+        let value = typed.get(&self.name);
+        self.error = misfit(field, value.map(String::as_str)).map(|misfit| {
+            lang.say(match misfit {
+                Misfit::Missing => "form.missing",
+                Misfit::Long | Misfit::Form => "form.misfit",
+            })
+            .to_owned()
+        });
+        if !self.secret {
+            self.value = value.cloned();
+        }
+    }
+}
+
+impl From<&InputField> for FormField {
+    fn from(field: &InputField) -> Self {
+        let option = |option: &crate::catalog::InputOption| FieldOption {
+            name: option.name.clone().unwrap_or_else(|| option.value.clone()),
+            value: option.value.clone(),
+        };
+        Self {
+            name: field.name.clone(),
+            label: field.label.clone(),
+            kind: field.kind.clone(),
+            required: field.required,
+            placeholder: field.placeholder.clone(),
+            help: field.help_text.clone(),
+            options: field.options.iter().flatten().map(option).collect(),
+            secret: field.secret,
+            value: None,
+            error: None,
+        }
     }
 }

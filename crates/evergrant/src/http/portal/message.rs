@@ -83,12 +83,15 @@ pub struct MessagePage {
     /// Where to go from here.
     pub link: Option<Link>,
     /// Where the browser goes by itself, at once. This is how a form leads to a provider: `form-action 'self'` forbids a
-    /// redirect from a form to another origin in Chromium, and says nothing about a page that moves on.
-    pub go_to: Option<String>,
+    /// redirect from a form to another origin in Chromium, and says nothing about a page that moves on. Inside a frame it is
+    /// a link to a window of its own instead, since providers let nobody frame them.
+    pub go_to: Option<Link>,
     /// After how many milliseconds a window that a script has opened closes itself.
     pub closes_after_ms: Option<u32>,
     /// What it says to the window that opened it.
     pub news: Option<News>,
+    /// Whether a script offers to open the session in a window: the frame's cookies are blocked.
+    pub reopens: bool,
 }
 
 impl MessagePage {
@@ -104,24 +107,33 @@ impl MessagePage {
             go_to: None,
             closes_after_ms: None,
             news: None,
+            reopens: false,
         }
     }
 
-    /// "On your way to …": moves on at once, and offers the link to browsers that do not.
+    /// "On your way to …": moves on at once, and offers the link to browsers that do not. `here` is where a reader in a frame
+    /// looks afterwards.
     #[must_use]
-    pub fn onward(frame: Frame, to: &str, href: String) -> Self {
+    pub fn onward(frame: Frame, to: &str, (href, here): (String, &str)) -> Self {
+        let framed = frame.reader.framed;
+        let (title, text) = if framed {
+            ("onward.window_title", "onward.window_text")
+        } else {
+            ("onward.title", "onward.text")
+        };
+        let after = Link {
+            href: here.to_owned(),
+            label: frame.say("onward.done").to_owned(),
+        };
+        let go_to = Link {
+            href,
+            label: frame.app("action.continue", to),
+        };
+        let (title, text) = (frame.app(title, to), frame.app(text, to));
         Self {
-            frame,
-            tone: Tone::Onward,
-            title: format!("Taking you to {to}"),
-            text: format!("{to} will ask whether you agree. You come back here afterwards."),
-            link: Some(Link {
-                href: href.clone(),
-                label: format!("Continue to {to}"),
-            }),
-            go_to: Some(href),
-            closes_after_ms: None,
-            news: None,
+            link: framed.then_some(after),
+            go_to: Some(go_to),
+            ..Self::new(frame, Tone::Onward, &title, &text)
         }
     }
 }

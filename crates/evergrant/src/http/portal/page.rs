@@ -7,45 +7,108 @@ use url::Url;
 
 use super::message::{MessagePage, Tone};
 use super::style;
+use super::words::{Lang, Reader};
+use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::http::error::{class, log, public_message};
+use crate::http::error::{class, log};
+use crate::tenants::EnvironmentRow;
 
 /// What stands around every page.
 #[derive(Clone, Debug, Default)]
 pub struct Frame {
+    /// Who reads it, and in which language.
+    pub reader: Reader,
     /// Whose page it is: the organisation's name, where one is known.
-    pub org: String,
+    pub org: Option<String>,
     /// The `name` of the hosted properties.
     pub name: Option<String>,
     /// The `redirect_url` of the hosted properties, found to be registered.
     pub back: Option<String>,
-    /// Where the style sheet is.
-    pub style: &'static str,
+    /// The team's colours: a style sheet on this server.
+    pub theme: Option<String>,
+    /// Origins that are told what happens here, while one of them shows the page.
+    pub embedders: Vec<String>,
 }
 
 impl Frame {
     /// A frame that names nobody.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self::of("Connections".to_owned())
-    }
-
-    /// The frame of an organisation.
-    #[must_use]
-    pub fn of(org: String) -> Self {
         Self {
-            org,
-            name: None,
-            back: None,
-            style: style::path(),
+            reader: Reader::current(),
+            ..Self::default()
         }
     }
 
-    /// The host that the way back leads to.
-    pub(super) fn back_host(&self) -> String {
+    /// The frame of an environment.
+    #[must_use]
+    pub fn of(environment: &EnvironmentRow) -> Self {
+        let reader = Reader::current();
+        Self {
+            embedders: if reader.framed {
+                environment.frame_origins.clone()
+            } else {
+                Vec::new()
+            },
+            reader,
+            org: Some(environment.org_name.clone()),
+            ..Self::default()
+        }
+    }
+
+    /// What the page says.
+    #[must_use]
+    pub fn say(&self, key: &'static str) -> &'static str {
+        self.reader.lang.say(key)
+    }
+
+    /// What the page says of an application.
+    #[must_use]
+    pub fn app(&self, key: &'static str, name: &str) -> String {
+        self.reader.lang.fill(key, &[("app", name)])
+    }
+
+    /// A sentence about a day.
+    pub(super) fn dated(&self, key: &'static str, at: Timestamp) -> String {
+        self.reader.lang.fill(key, &[("date", &self.reader.lang.day(at))])
+    }
+
+    /// The organisation, or what stands in for it.
+    pub(super) fn org(&self) -> &str {
+        self.org.as_deref().unwrap_or_else(|| self.say("frame.anonymous"))
+    }
+
+    /// Its first letter.
+    pub(super) fn monogram(&self) -> String {
+        self.org()
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .take(1)
+            .flat_map(char::to_uppercase)
+            .collect()
+    }
+
+    pub(super) fn languages(&self) -> impl Iterator<Item = (Lang, bool)> {
+        Lang::ALL.into_iter().map(|lang| (lang, lang == self.reader.lang))
+    }
+
+    /// The words for the way back.
+    pub(super) fn back_words(&self) -> String {
         let url = self.back.as_deref().and_then(|back| Url::parse(back).ok());
-        url.and_then(|url| url.host_str().map(str::to_owned))
-            .unwrap_or_default()
+        let host = url
+            .and_then(|url| url.host_str().map(str::to_owned))
+            .unwrap_or_default();
+        self.reader.lang.fill("frame.back", &[("host", &host)])
+    }
+
+    #[expect(clippy::unused_self, reason = "templates ask the frame")]
+    pub(super) fn style(&self) -> &'static str {
+        style::style_path()
+    }
+
+    #[expect(clippy::unused_self, reason = "templates ask the frame")]
+    pub(super) fn script(&self) -> &'static str {
+        style::script_path()
     }
 }
 
@@ -79,7 +142,7 @@ pub fn send(status: StatusCode, page: &impl Template, origins: &[String]) -> Res
 /// Puts a page's headers on a response.
 pub(super) fn with_headers(mut response: Response, origins: &[String]) -> Response {
     let policy = format!(
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {}",
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {}",
         frame_ancestors(origins)
     );
     let headers = response.headers_mut();
@@ -107,34 +170,25 @@ impl<E: Into<Error>> From<E> for PageError {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         log(&self.0);
+        let frame = Frame::anonymous();
         let (title, text) = match &self.0 {
-            Error::InvalidSessionToken | Error::MissingSessionToken => (
-                "This page has expired",
-                "For your safety this page works for a limited time only. Go back to where you came from and open it \
-                 again."
-                    .to_owned(),
-            ),
-            Error::ApplicationNotFound { .. } | Error::NotFound(_) => (
-                "Not found",
-                "There is nothing here. Go back to your integrations and try again.".to_owned(),
-            ),
-            Error::NoOAuthClient { .. } => (
-                "Not ready yet",
-                "This application has not been set up here yet, so nothing has changed. Ask the people whose product \
-                 led you here."
-                    .to_owned(),
-            ),
-            error => ("That did not work", public_message(error)),
+            Error::InvalidSessionToken | Error::MissingSessionToken if frame.reader.framed && frame.reader.entering => {
+                (frame.say("error.blocked"), frame.say("error.blocked_text"))
+            }
+            Error::InvalidSessionToken | Error::MissingSessionToken => {
+                (frame.say("error.expired"), frame.say("error.expired_text"))
+            }
+            Error::ApplicationNotFound { .. } | Error::NotFound(_) => {
+                (frame.say("error.missing"), frame.say("error.missing_text"))
+            }
+            Error::NoOAuthClient { .. } => (frame.say("error.not_ready"), frame.say("error.not_ready_text")),
+            Error::Invalid { .. } => (frame.say("error.forged"), frame.say("error.forged_text")),
+            _ => (frame.say("error.failed"), frame.say("error.failed_text")),
         };
+        let blocked = title == frame.say("error.blocked");
         let page = MessagePage {
-            frame: Frame::anonymous(),
-            tone: Tone::Error,
-            title: title.to_owned(),
-            text,
-            link: None,
-            go_to: None,
-            closes_after_ms: None,
-            news: None,
+            reopens: blocked,
+            ..MessagePage::new(frame.clone(), Tone::Error, title, text)
         };
         send(class(&self.0).0, &page, &[])
     }

@@ -10,16 +10,20 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::page::{Frame, PageError, with_headers};
+use super::theme::Theme;
+use super::words::{Lang, Reader};
 use crate::app::App;
 use crate::error::Error;
 use crate::http::extract::Account;
 use crate::ids::{SessionId, sha256_hex};
 use crate::secret::Secret;
-use crate::sessions::{self, Session, check_properties};
+use crate::sessions::{self, check_properties};
 use crate::tenants::{self, EnvironmentRow};
 
 const PLAIN_NAME: &str = "evergrant_session";
 const HOST_NAME: &str = "__Host-evergrant_session";
+/// Names the environment in whose frame the page was opened, for pages that come without a session. No secret.
+pub(super) const FRAME_COOKIE: &str = "evergrant_in";
 
 /// An end customer with a page open.
 #[derive(Clone, Debug)]
@@ -38,26 +42,71 @@ pub struct Visitor {
 pub(super) async fn open(app: &App, token: &str) -> Result<Response, PageError> {
     let session = sessions::authenticate(app, token).await?;
     let environment = tenants::store::get_environment(&mut *app.db.read().await?, &session.tenant.id).await?;
-    let cookie = cookie(app, token, &session)?;
-    let headers = [
-        (header::LOCATION, HeaderValue::from_static("/connect")),
-        (header::SET_COOKIE, cookie),
-    ];
-    let response = (StatusCode::SEE_OTHER, headers, "").into_response();
+    let framed = Reader::current().framed;
+    let place = Place::of(is_https(app), framed);
+    let left = session.expires_at.since(app.now());
+    // Where the cookie is blocked, the script offers a window. It finds the token in the fragment, which no server, log or
+    // referrer sees, and takes it away from there at once.
+    let location = if framed {
+        format!("/connect?in={}#{token}", environment.tenant.id)
+    } else {
+        "/connect".to_owned()
+    };
+    let mut response = (StatusCode::SEE_OTHER, "").into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, sensitive(&location)?);
+    headers.append(
+        header::SET_COOKIE,
+        sensitive(&place.cookie(cookie_name(is_https(app)), token, left))?,
+    );
+    if framed {
+        let environment = environment.tenant.id.as_str();
+        headers.append(
+            header::SET_COOKIE,
+            sensitive(&place.cookie(FRAME_COOKIE, environment, left * 5))?,
+        );
+    }
     Ok(with_headers(response, &environment.frame_origins))
 }
 
-fn cookie(app: &App, token: &str, session: &Session) -> Result<HeaderValue, Error> {
-    let text = cookie_text(is_https(app), token, session.expires_at.since(app.now()));
-    let mut value = HeaderValue::from_str(&text).map_err(|_| Error::InvalidSessionToken)?;
+/// A header's value that does not print.
+pub(super) fn sensitive(text: &str) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| Error::InvalidSessionToken)?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-fn cookie_text(https: bool, token: &str, left: Duration) -> String {
-    let secure = if https { "; Secure" } else { "" };
-    let (name, seconds) = (cookie_name(https), left.as_secs());
-    format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
+/// Where a cookie is to be sent back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On pages that stand by themselves, over http.
+    Plain,
+    /// The same, over https.
+    Secure,
+    /// In a frame of one site, and in no other's (CHIPS). Browsers take it over https, and from loopback.
+    Framed,
+}
+
+impl Place {
+    pub(super) const fn of(https: bool, framed: bool) -> Self {
+        match (framed, https) {
+            (true, _) => Self::Framed,
+            (false, true) => Self::Secure,
+            (false, false) => Self::Plain,
+        }
+    }
+
+    pub(super) fn cookie(self, name: &str, value: &str, left: Duration) -> String {
+        let attributes = match self {
+            Self::Plain => "SameSite=Lax",
+            Self::Secure => "SameSite=Lax; Secure",
+            Self::Framed => "SameSite=None; Secure; Partitioned",
+        };
+        format!(
+            "{name}={value}; Path=/; Max-Age={}; HttpOnly; {attributes}",
+            left.as_secs()
+        )
+    }
 }
 
 pub(super) fn is_https(app: &App) -> bool {
@@ -86,7 +135,7 @@ pub(super) fn has_cookie(app: &App, headers: &HeaderMap) -> bool {
     cookie_value(headers, cookie_name(is_https(app))).is_some()
 }
 
-fn csrf_of(token: &Secret) -> String {
+pub(super) fn csrf_of(token: &Secret) -> String {
     sha256_hex(format!("evergrant csrf\0{}", token.expose()).as_bytes())
 }
 
@@ -109,7 +158,7 @@ impl FromRequestParts<App> for Visitor {
 
 /// The frame as the hosted properties want it. They are checked again: an origin may have been taken off the list.
 async fn frame(app: &App, environment: &EnvironmentRow, session: &SessionId) -> Result<Frame, Error> {
-    let mut frame = Frame::of(environment.org_name.clone());
+    let mut frame = Frame::of(environment);
     let text = sessions::properties(app, &environment.tenant.id, session).await?;
     if check_properties(&text, &environment.return_origins).is_ok() {
         let properties: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
@@ -121,6 +170,10 @@ async fn frame(app: &App, environment: &EnvironmentRow, session: &SessionId) -> 
         };
         frame.name = text("name");
         frame.back = text("redirect_url");
+        frame.theme = Theme::of(&properties).path();
+        if let (false, Some(lang)) = (frame.reader.chosen, text("lang").and_then(|tag| Lang::parse(&tag))) {
+            frame.reader.lang = lang;
+        }
     }
     Ok(frame)
 }
@@ -130,19 +183,36 @@ async fn frame(app: &App, environment: &EnvironmentRow, session: &SessionId) -> 
 pub struct Posted {
     /// Who sent it.
     pub visitor: Visitor,
+    /// What was sent.
+    pub form: SentForm,
+}
+
+/// What a form holds.
+#[derive(Debug)]
+pub struct SentForm {
     /// What the visitor typed in, by field name (sent as `f.` and the name). Empty texts are left out.
     pub fields: BTreeMap<String, String>,
     /// Everything else, such as `action` and `auth_type`.
     pub values: BTreeMap<String, String>,
+    /// Whether it was a script of ours that sent it, and wants to be told where to go.
+    pub by_script: bool,
 }
 
-impl FromRequest<App> for Posted {
-    type Rejection = PageError;
+impl SentForm {
+    /// A form that asks nothing.
+    pub(super) const fn empty() -> Self {
+        Self {
+            fields: BTreeMap::new(),
+            values: BTreeMap::new(),
+            by_script: false,
+        }
+    }
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, PageError> {
-        let (mut parts, body) = request.into_parts();
-        let visitor = Visitor::from_request_parts(&mut parts, app).await?;
-        let body = Bytes::from_request(Request::from_parts(parts, body), app)
+    /// Reads a form that carries `csrf`.
+    pub(super) async fn read(request: Request, app: &App, csrf: &str) -> Result<Self, PageError> {
+        let accept = request.headers().get(header::ACCEPT);
+        let by_script = accept.is_some_and(|value| value == "application/json");
+        let body = Bytes::from_request(request, app)
             .await
             .map_err(|_| Error::invalid("The form is too large or was cut off."))?;
         let (mut fields, mut values) = (BTreeMap::new(), BTreeMap::new());
@@ -154,16 +224,25 @@ impl FromRequest<App> for Posted {
             }
         }
         let sent = Secret::from(values.remove("csrf").unwrap_or_default());
-        if sent != Secret::from(visitor.csrf.clone()) {
-            return Err(
-                Error::invalid("The form did not come from this page. Open it again and repeat the step.").into(),
-            );
+        if sent != Secret::from(csrf.to_owned()) {
+            return Err(Error::invalid("The form did not come from this page.").into());
         }
         Ok(Self {
-            visitor,
             fields,
             values,
+            by_script,
         })
+    }
+}
+
+impl FromRequest<App> for Posted {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, PageError> {
+        let (mut parts, body) = request.into_parts();
+        let visitor = Visitor::from_request_parts(&mut parts, app).await?;
+        let form = SentForm::read(Request::from_parts(parts, body), app, &visitor.csrf).await?;
+        Ok(Self { visitor, form })
     }
 }
 
@@ -172,14 +251,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn over_https_the_cookie_is_bound_to_this_host_and_never_sent_in_the_clear() {
+    fn over_https_the_cookie_is_bound_to_this_host_and_in_a_frame_to_that_frame() {
+        let cookie =
+            |https, framed| Place::of(https, framed).cookie(cookie_name(https), "st_x", Duration::from_mins(1));
         assert_eq!(
-            cookie_text(true, "st_x", Duration::from_mins(1)),
+            cookie(true, false),
             "__Host-evergrant_session=st_x; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure"
         );
         assert_eq!(
-            cookie_text(false, "st_x", Duration::from_mins(1)),
+            cookie(false, false),
             "evergrant_session=st_x; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"
+        );
+        assert_eq!(
+            cookie(true, true),
+            "__Host-evergrant_session=st_x; Path=/; Max-Age=60; HttpOnly; SameSite=None; Secure; Partitioned"
         );
     }
 

@@ -5,6 +5,7 @@ use evergrant::authorize;
 use evergrant::catalog::AuthType;
 use evergrant::connections::{self, Fresh, Given};
 use evergrant::secret::Secret;
+use serde_json::json;
 
 use crate::support::{Answer, TestApp, on_both};
 
@@ -24,7 +25,7 @@ impl<'a> Browser<'a> {
             cookie,
             csrf: String::new(),
         };
-        let list = browser.get("/connect").await;
+        let list = browser.get("/connect/copper").await;
         let (_, rest) = list.text.split_once("name=\"csrf\" value=\"").unwrap();
         rest.split('"').next().unwrap().clone_into(&mut browser.csrf);
         browser
@@ -36,6 +37,14 @@ impl<'a> Browser<'a> {
             .header("cookie", &self.cookie)
             .send()
             .await
+    }
+
+    /// The same, sent by the page's script.
+    async fn script(&self, slug: &str, fields: &str) -> Answer {
+        let body = format!("csrf={}&{fields}", self.csrf);
+        let call = self.t.call(Method::POST, &format!("/connect/{slug}"));
+        let call = call.header("cookie", &self.cookie).header("accept", "application/json");
+        call.raw(body).send().await
     }
 
     async fn post(&self, slug: &str, fields: &str) -> Answer {
@@ -70,7 +79,7 @@ async fn connected(t: &TestApp, account: &str, slug: &str) {
 async fn the_list_shows_every_application_and_how_the_account_stands_with_it() {
     on_both(async |t| {
         let browser = Browser::open(&t, "a").await;
-        let list = browser.get("/connect?connected=copper").await;
+        let list = browser.get("/connect").await;
         for application in t.app.catalog.all() {
             assert!(
                 list.text.contains(&format!("id=\"{}\"", application.slug)),
@@ -78,16 +87,17 @@ async fn the_list_shows_every_application_and_how_the_account_stands_with_it() {
                 application.slug
             );
         }
-        assert!(
-            !list.text.contains("Copper is connected."),
-            "an address can claim anything"
-        );
+        let none = browser.get("/connect?q=nothing-of-that-name").await;
+        assert!(none.text.contains("No application matches"));
+        let before = browser.get("/connect/copper?done=connected").await;
+        assert!(!before.text.contains("Copper is connected."), "an address can claim anything");
         connected(&t, "a", "copper").await;
-        let list = browser.get("/connect?connected=copper").await;
-        assert!(list.text.contains("Copper is connected.") && list.text.contains("Yes, disconnect Copper"));
-        assert!(!list.text.contains("s3cret"));
+        let after = browser.get("/connect/copper?done=connected").await;
+        assert!(after.text.contains("Copper is connected.") && after.text.contains("Yes, disconnect Copper"));
+        assert!(!after.text.contains("s3cret"));
+        assert!(browser.get("/connect").await.text.contains("card connected\" id=\"copper\""));
         let other = Browser::open(&t, "b").await;
-        assert!(!other.get("/connect").await.text.contains("Yes, disconnect"));
+        assert!(!other.get("/connect/copper").await.text.contains("Yes, disconnect"));
     })
     .await;
 }
@@ -107,13 +117,13 @@ async fn an_expired_connection_says_why_and_offers_to_reconnect() {
         connections::expire(&t.app, tenant, &live[0].id).await.unwrap();
         let list = browser.get("/connect").await;
         assert!(
-            list.text.contains("card expired") && list.text.contains("Access was withdrawn."),
+            list.text.contains("card expired") && list.text.contains("Access was withdrawn in Copper."),
             "{}",
             list.text
         );
-        assert!(list.text.contains("Since 02 Jan 2024."));
+        assert!(list.text.contains("Since 2 January 2024."));
         let form = browser.get("/connect/copper").await;
-        assert!(form.text.contains("<h1>Reconnect Copper</h1>"));
+        assert!(form.text.contains("What happened") && form.text.contains("Since 2 January 2024."));
     })
     .await;
 }
@@ -130,7 +140,8 @@ async fn a_form_asks_for_what_the_application_needs_and_keeps_what_is_no_secret(
         let sent = "action=connect&auth_type=keybased&f.email=%3Cu%40x.y%3E&f.other=x";
         let again = browser.post("copper", sent).await;
         assert_eq!(again.status, StatusCode::BAD_REQUEST);
-        assert!(again.text.contains("role=\"alert\""), "{}", again.text);
+        assert!(again.text.contains("Please check the marked fields."), "{}", again.text);
+        assert!(again.text.contains("aria-invalid=\"true\"") && again.text.contains("Please fill this in."));
         assert!(again.text.contains("value=\"&#60;u@x.y&#62;\""), "{}", again.text);
         let secret = browser
             .post("copper", "action=connect&auth_type=keybased&f.api_token=s3cret")
@@ -173,6 +184,12 @@ async fn connecting_by_oauth_leads_to_our_start_page() {
             "{}",
             onward.text
         );
+        let script = browser.script("slack", "action=connect&auth_type=oauth2").await;
+        let url = script.json()["url"].as_str().unwrap().to_owned();
+        assert!(url.starts_with("http://127.0.0.1:8080/api/v1/slack/start/"), "{url}");
+        let state = browser.get("/connect/slack/state").await;
+        assert_eq!(state.json(), json!({ "state": "new", "mark": "new-0" }));
+        assert_eq!(state.headers["cache-control"], "no-store");
         assert!(!onward.text.contains("s3cret"));
     })
     .await;
@@ -188,14 +205,14 @@ async fn disconnecting_needs_the_pages_own_form_and_says_what_it_did() {
             browser.post("copper", "action=disconnect").await.status,
             StatusCode::BAD_REQUEST
         );
-        assert!(browser.get("/connect").await.text.contains("Yes, disconnect Copper"));
+        assert!(browser.get("/connect/copper").await.text.contains("Yes, disconnect Copper"));
         browser.csrf = csrf;
         let done = browser.post("copper", "action=disconnect").await;
         assert_eq!(
             (done.status, &done.headers["location"]),
-            (StatusCode::SEE_OTHER, &"/connect?disconnected=copper".parse().unwrap())
+            (StatusCode::SEE_OTHER, &"/connect/copper?done=disconnected".parse().unwrap())
         );
-        let list = browser.get("/connect?disconnected=copper").await;
+        let list = browser.get("/connect/copper?done=disconnected").await;
         assert!(list.text.contains("Copper is disconnected.") && !list.text.contains("Yes, disconnect"));
         assert_eq!(
             authorize::disconnect(

@@ -1,5 +1,6 @@
 //! The hosted pages from outside.
 
 mod connect;
+mod link;
 mod pages;
 mod session;

@@ -1,8 +1,10 @@
 //! What the pages say, as text; data that looks like markup stays data.
 
 use askama::Template as _;
+use evergrant::catalog::{AuthType, Catalog};
 use evergrant::http::portal::{
-    AppCard, CardState, FieldOption, FormField, FormPage, Frame, Link, ListPage, MessagePage, Tone, Way, plain_reason,
+    AppCard, DetailPage, FieldOption, FormField, Frame, Lang, Link, ListPage, ListQuery, MessagePage, Reader, Standing,
+    Status, Tone,
 };
 use evergrant::reason::Reason;
 
@@ -10,69 +12,95 @@ use crate::support::START;
 
 fn frame() -> Frame {
     Frame {
-        org: "Acme & Sons".to_owned(),
+        reader: Reader {
+            again: true,
+            ..Reader::default()
+        },
+        org: Some("Acme & Sons".to_owned()),
         name: Some("<Zoë>".to_owned()),
         back: Some("https://app.example/back?a=1&b=2".to_owned()),
-        style: "/assets/portal.css",
+        ..Frame::default()
     }
 }
 
-fn card(slug: &str, state: CardState, ways: &[(&'static str, bool)]) -> AppCard {
+fn status(standing: Standing) -> Status {
+    let is_new = standing == Standing::New;
+    Status {
+        standing,
+        account: (!is_new).then(|| "ann@<acme>".to_owned()),
+        connected_at: (!is_new).then_some(START),
+        auth_type: (!is_new).then_some(AuthType::Keybased),
+    }
+}
+
+fn card(slug: &str, standing: Standing, asks: bool) -> AppCard {
     AppCard {
         slug: slug.to_owned(),
-        name: slug.to_uppercase(),
-        description: "Does <things>.".to_owned(),
-        tag: Some("CRM".to_owned()),
-        icon: None,
-        state,
-        ways: ways.iter().map(|&(auth_type, asks)| Way { auth_type, asks }).collect(),
+        name: format!("<{}>", slug.to_uppercase()),
+        tags: vec!["CRM".to_owned(), "Sales & more".to_owned()],
+        status: status(standing),
+        asks,
+        auth_type: AuthType::OAuth2,
     }
 }
 
-fn expired() -> CardState {
-    CardState::Expired {
-        reason: plain_reason(Reason::TokenRevoked),
+fn expired() -> Standing {
+    Standing::Expired {
+        reason: Reason::TokenRevoked,
         since: START,
     }
 }
 
-/// Without blank lines, which say nothing.
+/// Without blank lines, which say nothing, and without the names of the style sheet and the script, which change with them.
 fn text(page: &impl askama::Template) -> String {
     let html = page.render().unwrap();
     let lines: Vec<_> = html
         .lines()
         .map(str::trim_end)
-        .filter(|line| !line.is_empty())
+        .filter(|line| !line.is_empty() && !line.contains("/assets/portal-"))
         .collect();
     lines.join("\n")
 }
 
-#[test]
-fn the_list_shows_what_needs_the_customer_first() {
+fn list(query: (&str, &str)) -> ListPage {
     let mut cards = vec![
-        card("alpha", CardState::NotConnected, &[("oauth2", false)]),
-        card("beta", CardState::Connected, &[("keybased", true)]),
-        card("gamma", expired(), &[("oauth2", false), ("keybased", true)]),
+        card("alpha", Standing::New, false),
+        card("beta", Standing::Connected, true),
+        card("gamma", expired(), true),
+        card("delta", expired(), false),
+        card("epsilon", Standing::Expiring { ends: START }, false),
     ];
     AppCard::sort(&mut cards);
-    let page = ListPage {
-        frame: frame(),
-        csrf: "token".to_owned(),
-        notice: Some("GAMMA is connected.".to_owned()),
-        cards,
+    let filter = ListQuery {
+        q: query.0.to_owned(),
+        category: query.1.to_owned(),
     };
-    insta::assert_snapshot!("list", text(&page));
+    ListPage::new(frame(), "token".to_owned(), (cards, filter))
+}
+
+#[test]
+fn the_list_shows_what_needs_the_customer_first() {
+    insta::assert_snapshot!("list", text(&list(("", ""))));
+}
+
+#[test]
+fn the_list_is_filtered_by_name_and_category_without_a_script() {
+    let names = |query| -> Vec<String> { list(query).cards.into_iter().map(|card| card.slug).collect() };
+    assert_eq!(names((" ELTA", "")), ["delta"]);
+    assert_eq!(names(("", "CRM")).len(), 5);
+    assert_eq!(names(("", "crm")).len(), 0);
+    assert_eq!(names(("beta", "Sales & more")), ["beta"]);
+    let page = list(("\"><script>", ""));
+    assert!(page.attention.is_empty(), "what is looked for is not what needs attention");
+    let html = page.render().unwrap();
+    assert!(html.contains("No application matches") && !html.contains("<script>"), "{html}");
 }
 
 #[test]
 fn an_empty_list_says_so() {
-    let page = ListPage {
-        frame: Frame::anonymous(),
-        csrf: "token".to_owned(),
-        notice: None,
-        cards: Vec::new(),
-    };
-    assert!(page.render().unwrap().contains("There is nothing to connect here yet."));
+    let page = ListPage::new(Frame::default(), "token".to_owned(), (Vec::new(), ListQuery::default()));
+    let html = page.render().unwrap();
+    assert!(html.contains("Nothing to connect yet") && !html.contains("role=\"search\""), "{html}");
 }
 
 fn field(name: &str, kind: &str, value: Option<&str>) -> FormField {
@@ -87,46 +115,55 @@ fn field(name: &str, kind: &str, value: Option<&str>) -> FormField {
     }
 }
 
-fn form(fields: Vec<FormField>) -> FormPage {
-    FormPage {
-        frame: frame(),
-        csrf: "token".to_owned(),
-        slug: "copper".to_owned(),
-        name: "Copper".to_owned(),
-        verb: "Reconnect",
-        auth_type: "keybased",
+fn detail(standing: Standing, fields: Vec<FormField>) -> DetailPage {
+    let catalog = Catalog::load(None, None).unwrap();
+    let copper = catalog.get("copper").unwrap();
+    let page = DetailPage::new((frame(), "token".to_owned()), copper, status(standing), None);
+    DetailPage {
         help: Some("Settings > Integrations".to_owned()),
-        error: Some("Failed to verify credentials: <no>".to_owned()),
         fields,
+        ..page
     }
 }
 
 #[test]
 fn a_form_has_a_label_for_every_field_and_keeps_what_was_typed() {
+    let option = |name: &str, value: &str| FieldOption {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
     let region = FormField {
-        options: vec![
-            FieldOption {
-                name: "Europe".to_owned(),
-                value: "eu".to_owned(),
-            },
-            FieldOption {
-                name: "US".to_owned(),
-                value: "us".to_owned(),
-            },
-        ],
+        options: vec![option("Europe", "eu"), option("US", "us")],
         help: Some("Where your data is.".to_owned()),
         required: false,
         ..field("region", "select", Some("us"))
     };
+    let wrong = FormField {
+        error: Some("Please fill this in.".to_owned()),
+        ..field("api_token", "password", None)
+    };
     let fields = vec![
         field("email", "text", Some("u@x.y")),
-        field("api_token", "password", None),
+        wrong,
         field("number", "number", Some("5")),
         region,
         field("note", "textarea", Some("</textarea><script>")),
         field("sandbox", "boolean", Some("true")),
     ];
-    insta::assert_snapshot!("form", text(&form(fields)));
+    let page = DetailPage {
+        error: Some("Copper did not accept this: <no>.".to_owned()),
+        ..detail(expired(), fields)
+    };
+    insta::assert_snapshot!("detail_expired", text(&page));
+}
+
+#[test]
+fn what_works_says_so_and_folds_away_what_nobody_needs() {
+    insta::assert_snapshot!("detail_connected", text(&detail(Standing::Connected, Vec::new())));
+    let new = detail(Standing::New, Vec::new()).render().unwrap();
+    assert!(!new.contains("Disconnect") && new.contains(">Connect<"), "{new}");
+    let soon = detail(Standing::Expiring { ends: START }, Vec::new()).render().unwrap();
+    assert!(soon.contains("Expiring soon") && soon.contains("ends on 2 January 2024"), "{soon}");
 }
 
 #[test]
@@ -136,7 +173,25 @@ fn a_secret_is_never_sent_back_whatever_its_type() {
             secret: true,
             ..field("key", kind, Some("s3cret"))
         };
-        assert!(!form(vec![secret]).render().unwrap().contains("s3cret"), "{kind}");
+        assert!(!detail(Standing::New, vec![secret]).render().unwrap().contains("s3cret"), "{kind}");
+    }
+}
+
+#[test]
+fn every_page_is_in_the_readers_language() {
+    for (lang, words) in [
+        (Lang::De, ["Was passiert ist", "Seit dem 2. Januar 2024.", "Neu verbinden"]),
+        (Lang::Fr, ["Ce qui s’est passé", "Depuis le 2 janvier 2024.", "Reconnecter"]),
+        (Lang::Es, ["Qué ha ocurrido", "Desde el 2 de enero de 2024.", "Volver a conectar"]),
+        (Lang::Ja, ["発生した問題", "2024年1月2日から。", "再接続する"]),
+    ] {
+        let mut page = detail(expired(), Vec::new());
+        page.frame.reader.lang = lang;
+        let html = page.render().unwrap();
+        assert!(html.contains(&format!("<html lang=\"{}\">", lang.tag())));
+        for word in words {
+            assert!(html.contains(word), "{word} in {html}");
+        }
     }
 }
 
@@ -166,12 +221,16 @@ fn a_result_page_says_what_happened_and_where_to_go() {
 }
 
 #[test]
-fn the_way_to_a_provider_moves_on_by_itself_and_offers_a_link() {
-    let page = MessagePage::onward(frame(), "Slack", "/api/v1/slack/start/x?a=1&b=2".to_owned());
-    let html = page.render().unwrap();
-    assert!(
-        html.contains(r#"<meta http-equiv="refresh" content="0;url=/api/v1/slack/start/x?a=1&#38;b=2">"#),
-        "{html}"
-    );
-    assert!(html.contains("Continue to Slack"));
+fn the_way_to_a_provider_moves_on_by_itself_and_from_a_frame_into_a_window() {
+    let to = || ("/api/v1/slack/start/x?a=1&b=2".to_owned(), "/connect/slack");
+    let html = MessagePage::onward(frame(), "Slack", to()).render().unwrap();
+    let moves_on = r#"<meta http-equiv="refresh" content="0;url=/api/v1/slack/start/x?a=1&#38;b=2">"#;
+    assert!(html.contains(moves_on) && html.contains("Continue to Slack"), "{html}");
+    let mut framed = frame();
+    framed.reader.framed = true;
+    framed.embedders = vec!["https://app.example".to_owned()];
+    let html = MessagePage::onward(framed, "Slack", to()).render().unwrap();
+    assert!(!html.contains("http-equiv=\"refresh\""), "{html}");
+    assert!(html.contains("target=\"_blank\" rel=\"noopener noreferrer\"") && html.contains("href=\"/connect/slack\""));
+    assert!(html.contains("data-framed=\"https://app.example\""), "{html}");
 }

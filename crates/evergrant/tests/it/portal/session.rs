@@ -26,9 +26,11 @@ fn assert_is_a_safe_page(answer: &Answer) {
     assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{policy}");
     assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
     assert!(!answer.headers.contains_key("cross-origin-opener-policy"));
-    for forbidden in ["<script", "style=", "onclick", "//cdn", "http://", "https://"] {
+    for forbidden in ["style=", "onclick", "//cdn", "http://", "https://", "data:"] {
         assert!(!answer.text.contains(forbidden), "{forbidden} in {}", answer.text);
     }
+    let scripts = answer.text.matches("<script").count();
+    assert_eq!(scripts, answer.text.matches("<script src=\"/assets/").count(), "{}", answer.text);
 }
 
 #[tokio::test]
@@ -58,7 +60,7 @@ async fn the_token_is_traded_for_a_cookie_and_a_clean_address() {
                 .unwrap()
                 .ends_with("frame-ancestors 'none'")
         );
-        assert!(list.text.contains("Your integrations") && !list.text.contains(&token));
+        assert!(list.text.contains("Manage your Integrations") && !list.text.contains(&token));
     })
     .await;
 }
@@ -156,8 +158,8 @@ async fn a_form_is_taken_only_with_the_sessions_own_token() {
         let body = format!("csrf={csrf}&action=connect&f.api_token=a%26b&f.email=&f.action=x");
         let posted = post(&t, &cookie, body).await.unwrap();
         assert_eq!(posted.visitor.account.account.account_id, "a");
-        assert_eq!(posted.fields.get("api_token").map(String::as_str), Some("a&b"));
-        assert_eq!((posted.fields.len(), posted.values["action"].as_str()), (2, "connect"));
+        assert_eq!(posted.form.fields.get("api_token").map(String::as_str), Some("a&b"));
+        assert_eq!((posted.form.fields.len(), posted.form.values["action"].as_str()), (2, "connect"));
         let theirs = visitor(&other).await.csrf;
         for bad in [
             String::new(),
@@ -191,6 +193,79 @@ async fn the_style_sheet_has_a_name_of_its_own_text_and_is_kept_for_good() {
         assert!(style.headers["cache-control"].to_str().unwrap().contains("immutable"));
         assert!(!style.text.contains("url(") && !style.text.contains("@import"));
         t.call(Method::GET, "/assets/portal-0.css").refused(404).await;
+    })
+    .await;
+}
+
+/// A page as a browser loads it into a frame.
+async fn framed(t: &TestApp, path: &str, cookie: &str) -> Answer {
+    let call = t.call(Method::GET, path).header("sec-fetch-dest", "iframe");
+    call.header("cookie", cookie).send().await
+}
+
+#[tokio::test]
+async fn in_a_frame_the_cookie_is_partitioned_and_where_it_is_blocked_a_window_is_offered() {
+    on_both(async |t| {
+        t.link("a").await;
+        let tenant = &t.environment.tenant.id;
+        let origins = ["https://app.example".to_owned()];
+        let mut tx = t.app.db.begin().await.unwrap();
+        tenants::store::set_origins(&mut tx, tenant, &[], &origins).await.unwrap();
+        tx.commit().await.unwrap();
+        let token = t.session("a").await;
+        let answer = framed(&t, &format!("/connect/{token}"), "x=1").await;
+        let clean = format!("/connect?in={tenant}");
+        assert_eq!(answer.headers["location"], format!("{clean}#{token}").as_str());
+        let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().map(|one| one.to_str().unwrap()).collect();
+        assert_eq!(cookies.len(), 2);
+        for cookie in cookies {
+            assert!(cookie.ends_with("; HttpOnly; SameSite=None; Secure; Partitioned"), "{cookie}");
+        }
+        let list = framed(&t, &clean, &format!("evergrant_session={token}")).await;
+        assert_eq!(list.status, 200);
+        assert!(list.text.contains("data-framed=\"https://app.example\""), "{}", list.text);
+
+        let policy = |answer: &Answer| answer.headers["content-security-policy"].to_str().unwrap().to_owned();
+        let blocked = framed(&t, &clean, "x=1").await;
+        assert_eq!(blocked.status, 401);
+        assert!(blocked.text.contains("data-reopen") && policy(&blocked).ends_with("https://app.example"));
+        // A session that ends in the middle still says so inside the frame, and nowhere else.
+        let ended = framed(&t, "/connect/copper", &format!("evergrant_in={tenant}")).await;
+        assert!(ended.text.contains("This page has expired") && policy(&ended).ends_with("https://app.example"));
+        for unknown in ["x=1", "evergrant_in=65aa00000000000000000001"] {
+            let stranger = framed(&t, "/connect/copper", unknown).await;
+            assert!(policy(&stranger).ends_with("frame-ancestors 'none'"), "{unknown}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_language_is_asked_for_remembered_or_the_browsers_and_the_colours_are_the_teams() {
+    on_both(async |t| {
+        t.link("a").await;
+        let token = t.session("a").await;
+        let properties = json!({ "lang": "fr", "color": "#1f6feb", "bgColor": "#000" });
+        let url = "/api/v2/public/connect-url";
+        t.by_session(Method::POST, url, &token).json(&properties).ok().await;
+        let list = async |path: &str, cookie: &str, accepted: &str| {
+            let cookie = format!("evergrant_session={token}{cookie}");
+            let call = t.call(Method::GET, path).header("cookie", &cookie);
+            call.header("accept-language", accepted).send().await
+        };
+        let speaks = |answer: &Answer, lang: &str| answer.text.contains(&format!("<html lang=\"{lang}\">"));
+        let asked = list("/connect?lang=de", "; evergrant_lang=es", "ja").await;
+        assert!(speaks(&asked, "de"));
+        assert!(asked.headers["set-cookie"].to_str().unwrap().starts_with("evergrant_lang=de; Path=/; Max-Age=31536000"));
+        assert!(speaks(&list("/connect", "; evergrant_lang=es", "ja").await, "es"), "remembered");
+        assert!(speaks(&list("/connect?lang=xx", "", "ja").await, "fr"), "the team's wish");
+        let error = t.call(Method::GET, "/connect").header("accept-language", "ja").send().await;
+        assert!(speaks(&error, "ja"), "the browser's");
+
+        assert!(asked.text.contains("/assets/theme-1f6feb-000000.css"), "{}", asked.text);
+        let theme = t.call(Method::GET, "/assets/theme-1f6feb-000000.css").send().await;
+        assert!(theme.text.contains("color-scheme:dark") && theme.text.contains("--ground:#000000"));
+        t.call(Method::GET, "/assets/theme-1f6feb-red.css").refused(404).await;
     })
     .await;
 }

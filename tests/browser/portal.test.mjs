@@ -1,0 +1,290 @@
+// The hosted pages in a real browser, with a real OAuth server as the third party: every flow by clicks, and every page and
+// state found accessible by axe-core.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { startBrowser } from './support/browser.mjs';
+import { KEYED_APP, Lab, OAUTH_APP } from './support/lab.mjs';
+import { consent, deny } from './support/oidc.mjs';
+import { Visitor, framedAddress, hostedUrl, startEmbedder } from './support/portal.mjs';
+import { eventually } from './support/net.mjs';
+import { accessible } from './support/axe.mjs';
+
+/** @typedef {import('playwright-core').Page} Page */
+
+/** @type {import('playwright-core').Browser} */
+let browser;
+before(async () => { browser = await startBrowser(); });
+after(async () => { await browser?.close(); });
+
+for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
+  describe(`hosted pages on ${engine}`, () => {
+    /** @type {Lab} */
+    let lab;
+    before(async () => { lab = await Lab.start(engine); });
+    after(async () => { await lab?.close(); });
+    afterEach(async () => { await Promise.all(browser.contexts().map((context) => context.close())); });
+
+    /** @param {string} name @param {Parameters<typeof Visitor.arrive>[3]} [options] */
+    const visitor = (name, options) => Visitor.arrive(lab, browser, `${name}-${engine}`, options);
+    /** @param {Visitor} who */
+    const idOf = (who) => lab.evergrant.connectionId(who.account, OAUTH_APP);
+
+    /** First connect, by clicks. @param {Visitor} who */
+    const connect = async (who) => {
+      await who.choose('OIDC Lab');
+      await who.press('Connect');
+      await consent(who.page, who.account);
+      await who.says('OIDC Lab is connected');
+    };
+
+    /** Lets the provider withdraw the grant, and Evergrant notice. @param {Visitor} who */
+    const lose = async (who) => {
+      const id = await idOf(who);
+      lab.oidc.revokeGrant(who.account);
+      await lab.evergrant.check(id);
+      return id;
+    };
+
+    /** @param {string} id @param {object} [body] */
+    const link = async (id, body = {}) => {
+      const made = await lab.evergrant.api('POST', `/api/v2/public/connection/${id}/reauth-link`, { body });
+      lab.evergrant.secrets.add(new URL(made.url).pathname.split('/').pop() ?? '');
+      return made;
+    };
+
+    test('first connect, expired, and working again two clicks after the list', async () => {
+      const anna = await visitor('anna', { properties: { name: 'Anna & Co', color: '#7a3cff' } });
+      assert.equal(new URL(anna.page.url()).pathname, '/connect', 'no token stays in the address');
+      await anna.says('Anna & Co');
+      await anna.accessible('the list');
+      await anna.choose('OIDC Lab');
+      await anna.accessible('an application that is not connected');
+      await anna.press('Connect');
+      await consent(anna.page, anna.account);
+      await anna.says('OIDC Lab is connected');
+      await anna.accessible('done');
+      await anna.page.getByRole('link', { name: 'Back to your integrations' }).click();
+      await anna.chip('Connected');
+      const id = await lose(anna);
+      await anna.page.reload();
+      await anna.says('Needs your attention');
+      await anna.says(/Access was withdrawn in OIDC Lab\. Since \d+ \w+ \d{4}\./);
+      await anna.accessible('the list with an expired application');
+      await anna.choose('OIDC Lab');
+      await anna.says('What happened');
+      await anna.accessible('an expired application');
+      await anna.page.goBack();
+      await anna.press('Reconnect OIDC Lab');
+      await consent(anna.page, anna.account);
+      await anna.says('OIDC Lab is connected');
+      assert.equal(await idOf(anna), id);
+      await anna.page.goto(`${lab.evergrant.origin}/connect/${OAUTH_APP}`);
+      await anna.says('This connection works.');
+      await anna.accessible('a connected application');
+    });
+
+    test('consent denied changes nothing and leads back', async () => {
+      const boris = await visitor('boris');
+      await boris.choose('OIDC Lab');
+      await boris.press('Connect');
+      await deny(boris.page, boris.account);
+      await boris.says('OIDC Lab was not connected');
+      await boris.accessible('denied');
+      await boris.page.getByRole('link', { name: 'Back to your integrations' }).click();
+      await boris.page.locator(`#${OAUTH_APP}.new`).waitFor();
+    });
+
+    test('a refused key is told in the form and never shown again; a good one connects; it is ended after a question', async () => {
+      const clara = await visitor('clara');
+      await clara.choose('Keyed Lab');
+      await clara.accessible('a key form');
+      const wrong = `wrong-key-of-clara-on-${engine}`;
+      await clara.page.getByLabel('API key').fill(wrong);
+      await clara.press('Connect');
+      await clara.page.getByRole('alert').filter({ hasText: 'did not accept this' }).waitFor();
+      assert.equal(await clara.page.getByLabel('API key').inputValue(), '');
+      assert(!(await clara.page.content()).includes(wrong), 'the key is not echoed');
+      await clara.accessible('a key form with a refused key');
+      const good = `good-key-of-clara-on-${engine}`;
+      lab.keyed.issue(good, 'clara');
+      await clara.page.getByLabel('API key').fill(good);
+      await clara.press('Connect');
+      await clara.says('Keyed Lab is connected.');
+      await clara.says('clara');
+      await clara.page.reload();
+      await clara.page.locator('summary', { hasText: 'Disconnect' }).click();
+      await clara.says('stops working here until you connect it again');
+      await clara.accessible('the question before the end');
+      await clara.press('Yes, disconnect Keyed Lab');
+      await clara.says('Keyed Lab is disconnected.');
+      await clara.accessible('a disconnected application');
+    });
+
+    test('a session that ends in the middle ends on a page that says so, and nothing is done', async () => {
+      const dora = await visitor('dora');
+      await dora.choose('Keyed Lab');
+      const token = new URL(dora.url).pathname.split('/').pop();
+      const revoke = { method: 'POST', headers: { authorization: `Bearer ${token}` } };
+      assert((await fetch(`${lab.evergrant.origin}/api/v2/public/session-token/revoke`, revoke)).ok);
+      await dora.page.getByLabel('API key').fill('any-key-at-all');
+      await dora.press('Connect');
+      await dora.says('This page has expired');
+      await dora.accessible('an expired session');
+    });
+
+    test('two tabs do not end each other\'s consent', async () => {
+      const emil = await visitor('emil');
+      const second = new Visitor(emil.account, await emil.page.context().newPage(), emil.url);
+      await second.page.goto(`${lab.evergrant.origin}/connect`);
+      for (const tab of [emil, second]) {
+        await tab.choose('OIDC Lab');
+        await tab.press('Connect');
+        await tab.page.waitForURL((url) => url.origin === lab.oidc.origin);
+      }
+      for (const tab of [emil, second]) {
+        await consent(tab.page, emil.account);
+        await tab.says('OIDC Lab is connected');
+      }
+      await idOf(emil); // there is exactly one
+    });
+
+    test('without a script everything works: search, category, consent, key form', async () => {
+      const finn = await visitor('finn', { context: { javaScriptEnabled: false } });
+      await finn.page.getByLabel('Search').fill('keyed');
+      await finn.press('Show');
+      assert.equal(await finn.page.locator('.card').count(), 1);
+      await finn.choose('Keyed Lab');
+      const key = `key-of-finn-on-${engine}`;
+      lab.keyed.issue(key, 'finn');
+      await finn.page.getByLabel('API key').fill(key);
+      await finn.press('Connect');
+      await finn.says('Keyed Lab is connected.');
+      await finn.page.getByRole('link', { name: 'Applications' }).click();
+      await connect(finn);
+    });
+
+    test('with a script the list is filtered while typing, by keyboard alone', async () => {
+      const gina = await visitor('gina', { context: { colorScheme: 'dark' } });
+      await gina.accessible('the list in the dark');
+      const all = await gina.page.locator('.card:visible').count();
+      await gina.page.getByLabel('Search').press('k');
+      await gina.page.keyboard.type('eyed');
+      await eventually('one card', async () => (await gina.page.locator('.card:visible').count()) === 1 || undefined);
+      await gina.page.getByLabel('Search').fill('nothing like it');
+      await gina.says('No application matches');
+      await gina.accessible('a list without a match');
+      await gina.page.getByLabel('Search').fill('');
+      await eventually('all cards', async () => (await gina.page.locator('.card:visible').count()) === all || undefined);
+      await gina.page.keyboard.press('Tab');
+      await gina.page.keyboard.press('Enter');
+      await gina.page.waitForURL(/\/connect\/[a-z-]+$/);
+    });
+
+    test('five languages, on a phone, accessible in each', async () => {
+      const hana = await visitor('hana', { context: { locale: 'ja-JP', viewport: { width: 390, height: 844 } } });
+      await hana.says('連携の管理');
+      for (const [name, title] of [['Deutsch', 'Integrationen verwalten'], ['Français', 'Gérer vos intégrations'], ['Español', 'Gestione sus integraciones'], ['日本語', '連携の管理'], ['English', 'Manage your Integrations']]) {
+        await hana.page.getByRole('link', { name, exact: true }).click();
+        await hana.page.getByRole('heading', { name: title }).waitFor();
+        await hana.accessible(`the list in ${name}`);
+        const wide = await hana.page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+        assert.equal(wide, false, `${name} is wider than the phone`);
+      }
+      await hana.choose('Keyed Lab');
+      await hana.says('Enter what Keyed Lab gives you');
+    });
+
+    test('a re-auth link survives scanners, opens one connection only, and is dead once it works', async () => {
+      const iris = await visitor('iris');
+      await connect(iris);
+      const id = await lose(iris);
+      const { url } = await link(id);
+      for (const method of ['HEAD', 'GET', 'GET']) assert.equal((await fetch(url, { method })).status, 200);
+      const page = await (await browser.newContext({ locale: 'en-GB' })).newPage();
+      await page.goto(url);
+      await page.getByText(`asks you to reconnect OIDC Lab for ${iris.account}`).waitFor();
+      await accessible(page, 'a re-auth link');
+      await page.getByRole('button', { name: 'Reconnect OIDC Lab' }).click();
+      await deny(page, iris.account);
+      await page.getByText('OIDC Lab was not connected').waitFor();
+      await page.getByRole('link', { name: 'Try again' }).click();
+      await page.getByText('What happened').waitFor();
+      await accessible(page, 'the one connection of a link');
+      assert.equal((await page.goto(`${lab.evergrant.origin}/connect`))?.status(), 401, 'no list behind a link');
+      await page.goto(`${lab.evergrant.origin}/repair`);
+      await page.getByRole('button', { name: 'Reconnect' }).click();
+      await consent(page, iris.account);
+      await page.getByText('OIDC Lab is connected').waitFor();
+      assert.equal(await idOf(iris), id);
+      await page.goto(url);
+      await page.getByText('OIDC Lab works again').waitFor();
+      await accessible(page, 'a link to a connection that works');
+    });
+
+    test('a revoked link and an outdated one say so', async () => {
+      const jack = await visitor('jack');
+      await connect(jack);
+      const id = await lose(jack);
+      const revoked = await link(id);
+      await lab.evergrant.api('DELETE', `/api/v2/public/connection/${id}/reauth-link/${revoked.id}`);
+      const old = await link(id);
+      await jack.page.goto(`${lab.evergrant.origin}/connect`);
+      await jack.press('Reconnect OIDC Lab');
+      await consent(jack.page, jack.account);
+      await jack.says('OIDC Lab is connected');
+      await lose(jack);
+      for (const { url } of [revoked, old]) {
+        assert.equal((await jack.page.goto(url))?.status(), 410);
+        await jack.says('This link no longer works');
+      }
+      await jack.accessible('an ended link');
+    });
+
+    test('in a frame of an allowed origin the provider opens in a window, and the page follows', async () => {
+      const embedder = await startEmbedder();
+      try {
+        const allowed = { frame_origins: [embedder.otherSite] };
+        await lab.evergrant.api('PUT', '/api/v2/public/environment/origins', { body: allowed });
+        const kim = await visitor('kim', { open: false });
+        await kim.page.goto(`${embedder.otherSite}/#${encodeURIComponent(kim.url)}`);
+        const frame = kim.page.frameLocator('#frame');
+        await frame.getByRole('link', { name: 'OIDC Lab', exact: true }).click();
+        const opening = kim.page.context().waitForEvent('page');
+        await frame.getByRole('button', { name: 'Connect' }).click();
+        const popup = await opening;
+        await consent(popup, kim.account);
+        await frame.getByText('OIDC Lab is connected.').waitFor();
+        const told = await kim.page.evaluate('told');
+        assert(told.some((/** @type {any} */ one) => one.origin === lab.evergrant.origin
+          && one.data.type === 'evergrant:status' && one.data.slug === OAUTH_APP && one.data.status === 'connected'), JSON.stringify(told));
+        assert(!JSON.stringify(kim.page.frames().map((one) => one.url())).includes('st_'), 'no token stays in the frame\'s address');
+
+        await lab.evergrant.api('PUT', '/api/v2/public/environment/origins', { body: { frame_origins: [] } });
+        const other = await kim.page.context().newPage();
+        await other.goto(`${embedder.otherSite}/#${encodeURIComponent(await hostedUrl(lab, kim.account))}`);
+        await eventually('the frame is refused', async () => (
+          other.frames().some((one) => one.url().startsWith('chrome-error:')) || undefined));
+      } finally {
+        await embedder.close();
+      }
+    });
+
+    test('in a frame whose cookies are blocked a window is offered instead', async () => {
+      const embedder = await startEmbedder();
+      try {
+        await lab.evergrant.api('PUT', '/api/v2/public/environment/origins', { body: { frame_origins: [embedder.otherSite] } });
+        const lena = await visitor('lena', { open: false });
+        // Chromium takes partitioned cookies. A browser that does not arrives at the clean address without one.
+        await lena.page.goto(`${embedder.otherSite}/#${encodeURIComponent(await framedAddress(lena.url))}`);
+        const frame = lena.page.frameLocator('#frame');
+        const opening = lena.page.context().waitForEvent('page');
+        await frame.getByRole('link', { name: 'Open in a new window' }).click();
+        const page = await opening;
+        await page.getByRole('heading', { name: 'Manage your Integrations' }).waitFor();
+        assert.equal(new URL(page.url()).pathname, '/connect');
+      } finally {
+        await embedder.close();
+      }
+    });
+  });
+}
