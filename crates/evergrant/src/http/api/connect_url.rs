@@ -39,6 +39,8 @@ pub struct PropertiesBody {
     pub name: Option<String>,
     /// An address whose origin is registered for the environment.
     pub redirect_url: Option<String>,
+    /// `de`, `en`, `es`, `fr` or `ja`: the page's language, unless its reader has chosen another.
+    pub lang: Option<String>,
 }
 
 /// Where the page is.

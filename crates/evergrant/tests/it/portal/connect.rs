@@ -90,12 +90,21 @@ async fn the_list_shows_every_application_and_how_the_account_stands_with_it() {
         let none = browser.get("/connect?q=nothing-of-that-name").await;
         assert!(none.text.contains("No application matches"));
         let before = browser.get("/connect/copper?done=connected").await;
-        assert!(!before.text.contains("Copper is connected."), "an address can claim anything");
+        assert!(
+            !before.text.contains("Copper is connected."),
+            "an address can claim anything"
+        );
         connected(&t, "a", "copper").await;
         let after = browser.get("/connect/copper?done=connected").await;
         assert!(after.text.contains("Copper is connected.") && after.text.contains("Yes, disconnect Copper"));
         assert!(!after.text.contains("s3cret"));
-        assert!(browser.get("/connect").await.text.contains("card connected\" id=\"copper\""));
+        assert!(
+            browser
+                .get("/connect")
+                .await
+                .text
+                .contains("card connected\" id=\"copper\"")
+        );
         let other = Browser::open(&t, "b").await;
         assert!(!other.get("/connect/copper").await.text.contains("Yes, disconnect"));
     })
@@ -205,12 +214,21 @@ async fn disconnecting_needs_the_pages_own_form_and_says_what_it_did() {
             browser.post("copper", "action=disconnect").await.status,
             StatusCode::BAD_REQUEST
         );
-        assert!(browser.get("/connect/copper").await.text.contains("Yes, disconnect Copper"));
+        assert!(
+            browser
+                .get("/connect/copper")
+                .await
+                .text
+                .contains("Yes, disconnect Copper")
+        );
         browser.csrf = csrf;
         let done = browser.post("copper", "action=disconnect").await;
         assert_eq!(
             (done.status, &done.headers["location"]),
-            (StatusCode::SEE_OTHER, &"/connect/copper?done=disconnected".parse().unwrap())
+            (
+                StatusCode::SEE_OTHER,
+                &"/connect/copper?done=disconnected".parse().unwrap()
+            )
         );
         let list = browser.get("/connect/copper?done=disconnected").await;
         assert!(list.text.contains("Copper is disconnected.") && !list.text.contains("Yes, disconnect"));

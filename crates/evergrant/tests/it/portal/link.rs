@@ -15,7 +15,8 @@ async fn linked(s: &Story, slug: &str) -> (String, String) {
     };
     s.provider.strike(cause);
     s.act(&id, "check").await;
-    let made = s.t.post(&format!("/api/v2/public/connection/{id}/reauth-link"), &json!({}));
+    let made =
+        s.t.post(&format!("/api/v2/public/connection/{id}/reauth-link"), &json!({}));
     let url = made.ok().await["url"].as_str().unwrap().to_owned();
     (id, url.strip_prefix("http://127.0.0.1:8080").unwrap().to_owned())
 }
@@ -55,7 +56,11 @@ async fn a_scanner_changes_nothing_and_the_button_begins_the_reconnect() {
             assert_eq!(page.headers["cache-control"], "no-store");
         }
         let page = s.visit(&path, None).await;
-        for said in ["default asks you to reconnect Sandbox CRM for acct-7.", "Access was withdrawn", "Since 2 January 2024."] {
+        for said in [
+            "default asks you to reconnect Sandbox CRM for acct-7.",
+            "Access was withdrawn",
+            "Since 2 January 2024.",
+        ] {
             assert!(page.text.contains(said), "{said} in {}", page.text);
         }
         assert!(!page.text.contains("rl_"), "the page does not repeat the token");
@@ -77,7 +82,11 @@ async fn a_scanner_changes_nothing_and_the_button_begins_the_reconnect() {
         assert_eq!(s.id_of(CRM).await, id);
         s.assert_healthy(CRM).await;
         let late = s.visit(&path, None).await;
-        assert!(late.text.contains("Sandbox CRM works again") && !late.text.contains("<button"), "{}", late.text);
+        assert!(
+            late.text.contains("Sandbox CRM works again") && !late.text.contains("<button"),
+            "{}",
+            late.text
+        );
     })
     .await;
 }
@@ -88,27 +97,49 @@ async fn the_buttons_session_opens_the_one_connection_and_nothing_else() {
         s.connect().await;
         let (id, path) = linked(&s, SMS).await;
         let pressed = press(&s, &path).await;
-        assert_eq!((pressed.status, &pressed.headers["location"]), (StatusCode::SEE_OTHER, &"/repair".parse().unwrap()));
+        assert_eq!(
+            (pressed.status, &pressed.headers["location"]),
+            (StatusCode::SEE_OTHER, &"/repair".parse().unwrap())
+        );
         let cookie = cookie_of(&pressed);
         let token = cookie.split_once('=').unwrap().1.to_owned();
-        for closed in ["/connect", "/connect/sandbox-oauth", "/connect/sandbox-key", "/connect/sandbox-key/state"] {
+        for closed in [
+            "/connect",
+            "/connect/sandbox-oauth",
+            "/connect/sandbox-key",
+            "/connect/sandbox-key/state",
+        ] {
             for name in ["evergrant_repair", "evergrant_session"] {
                 let answer = s.visit(closed, Some(&format!("{name}={token}"))).await;
                 assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{closed}");
             }
         }
-        s.t.by_session(Method::GET, "/api/v2/f-sdk/application", &token).refused(401).await;
+        s.t.by_session(Method::GET, "/api/v2/f-sdk/application", &token)
+            .refused(401)
+            .await;
 
         let form = s.visit("/repair", Some(&cookie)).await;
-        assert!(form.text.contains("name=\"f.api_key\"") && !form.text.contains("Disconnect"), "{}", form.text);
+        assert!(
+            form.text.contains("name=\"f.api_key\"") && !form.text.contains("Disconnect"),
+            "{}",
+            form.text
+        );
         assert!(!form.text.contains("Sandbox CRM"));
         let send = async |key: &str, more: &str| {
             let body = format!("csrf={}&f.api_key={key}{more}", csrf_of(&form));
             post(&s, "/repair", (&cookie, body)).await
         };
-        assert_eq!(send("wr0ng", "&action=disconnect").await.status, StatusCode::BAD_REQUEST, "it cannot be ended");
+        assert_eq!(
+            send("wr0ng", "&action=disconnect").await.status,
+            StatusCode::BAD_REQUEST,
+            "it cannot be ended"
+        );
         let refused = send("wr0ng", "").await;
-        assert!(refused.text.contains("did not accept this") && !refused.text.contains("wr0ng"), "{}", refused.text);
+        assert!(
+            refused.text.contains("did not accept this") && !refused.text.contains("wr0ng"),
+            "{}",
+            refused.text
+        );
         assert_eq!(s.connection(&id).await["status"], "reauth_required");
         let done = send(&s.provider.key(), "").await;
         assert!(done.text.contains("Sandbox SMS is connected"), "{}", done.text);
@@ -124,8 +155,15 @@ async fn an_ended_link_says_so_and_its_session_ends_with_it() {
     story(async |s| {
         let (id, path) = linked(&s, SMS).await;
         let cookie = cookie_of(&press(&s, &path).await);
-        s.t.delete(&format!("/api/v2/public/connection/{id}/reauth-link")).ok().await;
-        for (path, cookie) in [(path.as_str(), None), ("/repair", Some(cookie.as_str())), ("/reauth/rl_never", None), ("/reauth/%FF", None)] {
+        s.t.delete(&format!("/api/v2/public/connection/{id}/reauth-link"))
+            .ok()
+            .await;
+        for (path, cookie) in [
+            (path.as_str(), None),
+            ("/repair", Some(cookie.as_str())),
+            ("/reauth/rl_never", None),
+            ("/reauth/%FF", None),
+        ] {
             let page = s.visit(path, cookie).await;
             assert_eq!(page.status, StatusCode::GONE, "{path}");
             assert!(page.text.contains("This link no longer works"), "{}", page.text);

@@ -91,16 +91,25 @@ fn the_list_is_filtered_by_name_and_category_without_a_script() {
     assert_eq!(names(("", "crm")).len(), 0);
     assert_eq!(names(("beta", "Sales & more")), ["beta"]);
     let page = list(("\"><script>", ""));
-    assert!(page.attention.is_empty(), "what is looked for is not what needs attention");
+    assert!(
+        page.attention.is_empty(),
+        "what is looked for is not what needs attention"
+    );
     let html = page.render().unwrap();
-    assert!(html.contains("No application matches") && !html.contains("<script>"), "{html}");
+    assert!(
+        html.contains("No application matches") && !html.contains("<script>"),
+        "{html}"
+    );
 }
 
 #[test]
 fn an_empty_list_says_so() {
     let page = ListPage::new(Frame::default(), "token".to_owned(), (Vec::new(), ListQuery::default()));
     let html = page.render().unwrap();
-    assert!(html.contains("Nothing to connect yet") && !html.contains("role=\"search\""), "{html}");
+    assert!(
+        html.contains("Nothing to connect yet") && !html.contains("role=\"search\""),
+        "{html}"
+    );
 }
 
 fn field(name: &str, kind: &str, value: Option<&str>) -> FormField {
@@ -163,7 +172,10 @@ fn what_works_says_so_and_folds_away_what_nobody_needs() {
     let new = detail(Standing::New, Vec::new()).render().unwrap();
     assert!(!new.contains("Disconnect") && new.contains(">Connect<"), "{new}");
     let soon = detail(Standing::Expiring { ends: START }, Vec::new()).render().unwrap();
-    assert!(soon.contains("Expiring soon") && soon.contains("ends on 2 January 2024"), "{soon}");
+    assert!(
+        soon.contains("Expiring soon") && soon.contains("ends on 2 January 2024"),
+        "{soon}"
+    );
 }
 
 #[test]
@@ -173,16 +185,28 @@ fn a_secret_is_never_sent_back_whatever_its_type() {
             secret: true,
             ..field("key", kind, Some("s3cret"))
         };
-        assert!(!detail(Standing::New, vec![secret]).render().unwrap().contains("s3cret"), "{kind}");
+        assert!(
+            !detail(Standing::New, vec![secret]).render().unwrap().contains("s3cret"),
+            "{kind}"
+        );
     }
 }
 
 #[test]
 fn every_page_is_in_the_readers_language() {
     for (lang, words) in [
-        (Lang::De, ["Was passiert ist", "Seit dem 2. Januar 2024.", "Neu verbinden"]),
-        (Lang::Fr, ["Ce qui s’est passé", "Depuis le 2 janvier 2024.", "Reconnecter"]),
-        (Lang::Es, ["Qué ha ocurrido", "Desde el 2 de enero de 2024.", "Volver a conectar"]),
+        (
+            Lang::De,
+            ["Was passiert ist", "Seit dem 2. Januar 2024.", "Neu verbinden"],
+        ),
+        (
+            Lang::Fr,
+            ["Ce qui s’est passé", "Depuis le 2 janvier 2024.", "Reconnecter"],
+        ),
+        (
+            Lang::Es,
+            ["Qué ha ocurrido", "Desde el 2 de enero de 2024.", "Volver a conectar"],
+        ),
         (Lang::Ja, ["発生した問題", "2024年1月2日から。", "再接続する"]),
     ] {
         let mut page = detail(expired(), Vec::new());

@@ -30,7 +30,12 @@ fn assert_is_a_safe_page(answer: &Answer) {
         assert!(!answer.text.contains(forbidden), "{forbidden} in {}", answer.text);
     }
     let scripts = answer.text.matches("<script").count();
-    assert_eq!(scripts, answer.text.matches("<script src=\"/assets/").count(), "{}", answer.text);
+    assert_eq!(
+        scripts,
+        answer.text.matches("<script src=\"/assets/").count(),
+        "{}",
+        answer.text
+    );
 }
 
 #[tokio::test]
@@ -159,7 +164,10 @@ async fn a_form_is_taken_only_with_the_sessions_own_token() {
         let posted = post(&t, &cookie, body).await.unwrap();
         assert_eq!(posted.visitor.account.account.account_id, "a");
         assert_eq!(posted.form.fields.get("api_token").map(String::as_str), Some("a&b"));
-        assert_eq!((posted.form.fields.len(), posted.form.values["action"].as_str()), (2, "connect"));
+        assert_eq!(
+            (posted.form.fields.len(), posted.form.values["action"].as_str()),
+            (2, "connect")
+        );
         let theirs = visitor(&other).await.csrf;
         for bad in [
             String::new(),
@@ -210,20 +218,34 @@ async fn in_a_frame_the_cookie_is_partitioned_and_where_it_is_blocked_a_window_i
         let tenant = &t.environment.tenant.id;
         let origins = ["https://app.example".to_owned()];
         let mut tx = t.app.db.begin().await.unwrap();
-        tenants::store::set_origins(&mut tx, tenant, &[], &origins).await.unwrap();
+        tenants::store::set_origins(&mut tx, tenant, &[], &origins)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         let token = t.session("a").await;
         let answer = framed(&t, &format!("/connect/{token}"), "x=1").await;
         let clean = format!("/connect?in={tenant}");
         assert_eq!(answer.headers["location"], format!("{clean}#{token}").as_str());
-        let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().map(|one| one.to_str().unwrap()).collect();
+        let cookies: Vec<_> = answer
+            .headers
+            .get_all("set-cookie")
+            .iter()
+            .map(|one| one.to_str().unwrap())
+            .collect();
         assert_eq!(cookies.len(), 2);
         for cookie in cookies {
-            assert!(cookie.ends_with("; HttpOnly; SameSite=None; Secure; Partitioned"), "{cookie}");
+            assert!(
+                cookie.ends_with("; HttpOnly; SameSite=None; Secure; Partitioned"),
+                "{cookie}"
+            );
         }
         let list = framed(&t, &clean, &format!("evergrant_session={token}")).await;
         assert_eq!(list.status, 200);
-        assert!(list.text.contains("data-framed=\"https://app.example\""), "{}", list.text);
+        assert!(
+            list.text.contains("data-framed=\"https://app.example\""),
+            "{}",
+            list.text
+        );
 
         let policy = |answer: &Answer| answer.headers["content-security-policy"].to_str().unwrap().to_owned();
         let blocked = framed(&t, &clean, "x=1").await;
@@ -256,10 +278,25 @@ async fn the_language_is_asked_for_remembered_or_the_browsers_and_the_colours_ar
         let speaks = |answer: &Answer, lang: &str| answer.text.contains(&format!("<html lang=\"{lang}\">"));
         let asked = list("/connect?lang=de", "; evergrant_lang=es", "ja").await;
         assert!(speaks(&asked, "de"));
-        assert!(asked.headers["set-cookie"].to_str().unwrap().starts_with("evergrant_lang=de; Path=/; Max-Age=31536000"));
-        assert!(speaks(&list("/connect", "; evergrant_lang=es", "ja").await, "es"), "remembered");
-        assert!(speaks(&list("/connect?lang=xx", "", "ja").await, "fr"), "the team's wish");
-        let error = t.call(Method::GET, "/connect").header("accept-language", "ja").send().await;
+        assert!(
+            asked.headers["set-cookie"]
+                .to_str()
+                .unwrap()
+                .starts_with("evergrant_lang=de; Path=/; Max-Age=31536000")
+        );
+        assert!(
+            speaks(&list("/connect", "; evergrant_lang=es", "ja").await, "es"),
+            "remembered"
+        );
+        assert!(
+            speaks(&list("/connect?lang=xx", "", "ja").await, "fr"),
+            "the team's wish"
+        );
+        let error = t
+            .call(Method::GET, "/connect")
+            .header("accept-language", "ja")
+            .send()
+            .await;
         assert!(speaks(&error, "ja"), "the browser's");
 
         assert!(asked.text.contains("/assets/theme-1f6feb-000000.css"), "{}", asked.text);
