@@ -18,6 +18,10 @@ pub struct Asker {
     pub origin: Option<String>,
     /// Where the browser goes when the page itself was sent to the provider. Its origin is a registered one.
     pub return_to: Option<String>,
+    /// Whether only the account that was connected before may come back, whatever the environment's policy is: the consent
+    /// was asked for by a link that can be forwarded.
+    #[serde(default)]
+    pub strict: bool,
 }
 
 impl Asker {
@@ -30,6 +34,16 @@ impl Asker {
             flow: random_token("").expose().to_owned(),
             origin: origin.map(|url| url.origin().ascii_serialization()),
             return_to: None,
+            strict: false,
+        }
+    }
+
+    /// No page, and no other account than before.
+    #[must_use]
+    pub fn strict() -> Self {
+        Self {
+            strict: true,
+            ..Self::at(None)
         }
     }
 

@@ -82,22 +82,21 @@ pub async fn act(
     match connect(&app, &posted, (&application, auth_type)).await {
         Ok(response) => Ok(response),
         Err(error) => {
-            let Some((status, refused)) = try_again(&error) else {
+            let Some(status) = try_again(&error) else {
                 return Err(error.into());
             };
             let page = detail(&app, visitor, (&application, Some(auth_type))).await?;
-            let page = page.after(&application, &form.fields, refused.as_deref());
+            let page = page.after(&application, &form.fields, &error);
             Ok(send(status, &page, &visitor.environment.frame_origins))
         }
     }
 }
 
-/// Whether an error is one that the same form can mend; with it the provider's own words, which were redacted.
-pub(super) fn try_again(error: &Error) -> Option<(StatusCode, Option<String>)> {
+/// The status under which the form is shown again, where it can mend the error.
+pub(super) const fn try_again(error: &Error) -> Option<StatusCode> {
     match error {
-        Error::Invalid { .. } => Some((StatusCode::BAD_REQUEST, None)),
-        Error::CredentialsRefused(said) => Some((StatusCode::BAD_REQUEST, Some(said.clone()))),
-        Error::ProviderUnavailable { .. } => Some((StatusCode::BAD_GATEWAY, None)),
+        Error::Invalid { .. } | Error::CredentialsRefused(_) => Some(StatusCode::BAD_REQUEST),
+        Error::ProviderUnavailable { .. } => Some(StatusCode::BAD_GATEWAY),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ use super::page::Frame;
 use super::standing::{Standing, Status};
 use crate::authorize::Inputs;
 use crate::catalog::{Application, AuthType};
+use crate::error::Error;
 
 /// The page. Its form posts `action=connect`, `auth_type` and each field as `f.` and its name to `at`.
 #[derive(Debug, Template)]
@@ -79,7 +80,7 @@ impl DetailPage {
 
     /// The page after a try that failed: what was typed in is kept, secrets excepted, and what is wrong is marked.
     #[must_use]
-    pub fn after(mut self, application: &Application, typed: &Inputs, refused: Option<&str>) -> Self {
+    pub fn after(mut self, application: &Application, typed: &Inputs, error: &Error) -> Self {
         let lang = self.frame.reader.lang;
         let asked = application.inputs(self.auth_type);
         for (field, shown) in asked.iter().zip(&mut self.fields) {
@@ -87,13 +88,20 @@ impl DetailPage {
         }
         let marked = self.fields.iter().any(|field| field.error.is_some());
         self.chose = true;
-        self.error = Some(match refused {
-            Some(reason) => lang.fill(
-                "form.refused",
-                &[("app", &self.name), ("reason", reason.trim_end_matches('.'))],
-            ),
-            None if marked => lang.say("form.check").to_owned(),
-            None => lang.say("error.failed_text").to_owned(),
+        self.error = Some(match error {
+            Error::CredentialsRefused(said) => {
+                let reason = said.trim_end_matches('.');
+                lang.fill("form.refused", &[("app", &self.name), ("reason", reason)])
+            }
+            Error::ProviderUnavailable { .. } => {
+                let (what, now) = (
+                    self.frame.app("error.unavailable", &self.name),
+                    lang.say("error.unavailable_text"),
+                );
+                format!("{what}. {now}")
+            }
+            _ if marked => lang.say("form.check").to_owned(),
+            _ => lang.say("error.failed_text").to_owned(),
         });
         self
     }

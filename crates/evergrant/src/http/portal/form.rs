@@ -76,6 +76,10 @@ impl FormField {
         self.value.as_deref() == Some(value)
     }
 
+    pub(super) fn is_described(&self) -> bool {
+        self.error.is_some() || self.help.is_some()
+    }
+
     /// The ids of what describes the field numbered `at`.
     pub(super) fn described_by(&self, at: &usize) -> String {
         let parts = [(self.error.is_some(), 'e'), (self.help.is_some(), 'h')];

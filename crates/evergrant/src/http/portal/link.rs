@@ -21,7 +21,7 @@ use super::page::{Frame, PageError, send, with_headers};
 use super::session::{Place, SentForm, cookie_value, csrf_of, is_https, sensitive};
 use super::standing::Status;
 use crate::app::App;
-use crate::authorize;
+use crate::authorize::{self, Asker};
 use crate::catalog::{Application, AuthType};
 use crate::connections::{self, Linked, Opened};
 use crate::error::Error;
@@ -175,11 +175,11 @@ pub async fn act_on_repair(State(app): State<App>, request: Request) -> Result<R
     match repair(&app, &linked, (&application, &form)).await {
         Ok(response) => Ok(response),
         Err(error) => {
-            let Some((status, refused)) = try_again(&error) else {
+            let Some(status) = try_again(&error) else {
                 return Err(error.into());
             };
             let page = detail(&app, &linked, (&application, &token));
-            let page = page.after(&application, &form.fields, refused.as_deref());
+            let page = page.after(&application, &form.fields, &error);
             Ok(send(status, &page, &[]))
         }
     }
@@ -223,8 +223,9 @@ async fn repair(app: &App, linked: &Linked, (application, form): (&Application, 
             MessagePage::new(frame, Tone::Success, &title, text)
         }
         AuthType::OAuth2 => {
-            let url = authorize::begin(app, tenant, account, (application, inputs)).await?;
-            MessagePage::onward(frame, &application.name, (url, "/repair"))
+            // Whoever holds the link must come back with the account that was connected before, whatever the environment allows.
+            let begun = authorize::begin_for(app, (tenant, account), (application, inputs), Asker::strict()).await?;
+            MessagePage::onward(frame, &application.name, (begun.url, "/repair"))
         }
     };
     Ok(send(StatusCode::OK, &page, &[]))

@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use url::Url;
 
-use super::message::{MessagePage, Tone};
+use super::message::{Link, MessagePage, Tone};
 use super::style;
 use super::words::{Lang, Reader};
 use crate::clock::Timestamp;
@@ -185,9 +185,13 @@ impl IntoResponse for PageError {
             Error::Invalid { .. } => (frame.say("error.forged"), frame.say("error.forged_text")),
             _ => (frame.say("error.failed"), frame.say("error.failed_text")),
         };
-        let blocked = title == frame.say("error.blocked");
+        let home = Link {
+            href: "/connect".to_owned(),
+            label: frame.say("error.home").to_owned(),
+        };
         let page = MessagePage {
-            reopens: blocked,
+            reopens: title == frame.say("error.blocked"),
+            link: (title == frame.say("error.missing")).then_some(home),
             ..MessagePage::new(frame.clone(), Tone::Error, title, text)
         };
         send(class(&self.0).0, &page, &[])
