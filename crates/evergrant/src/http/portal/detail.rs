@@ -7,6 +7,7 @@ use super::page::Frame;
 use super::standing::{Standing, Status};
 use crate::authorize::Inputs;
 use crate::catalog::{Application, AuthType};
+use crate::clock::Timestamp;
 use crate::error::Error;
 
 /// The page. Its form posts `action=connect`, `auth_type` and each field as `f.` and its name to `at`.
@@ -139,10 +140,12 @@ impl DetailPage {
         self.frame.app(key, &self.name)
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn is_shown(&self, way: &AuthType) -> bool {
         *way == self.auth_type
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn way_name(&self, way: &AuthType) -> &'static str {
         self.frame.say(match way {
             AuthType::OAuth2 => "detail.oauth2",
@@ -162,6 +165,6 @@ impl DetailPage {
 
 /// Changes with every new credential.
 pub(super) fn state_mark(status: &Status) -> String {
-    let at = status.connected_at.map_or(0, |at| at.as_millis());
+    let at = status.connected_at.map_or(0, Timestamp::as_millis);
     format!("{}-{at}", status.standing.class())
 }

@@ -81,6 +81,7 @@ impl FormField {
     }
 
     /// The ids of what describes the field numbered `at`.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     pub(super) fn described_by(&self, at: &usize) -> String {
         let parts = [(self.error.is_some(), 'e'), (self.help.is_some(), 'h')];
         let ids = parts

@@ -166,6 +166,10 @@ fn flat(file: &str) -> HashMap<String, String> {
 
 /// Who reads, as far as the request says so.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four answers that have nothing to do with each other"
+)]
 pub struct Reader {
     /// The language.
     pub lang: Lang,
