@@ -23,6 +23,9 @@ pub(super) fn find(seen: &Observation, signals: &Signals) -> Finding {
     if let Some(finding) = passing(seen, signals) {
         return finding;
     }
+    if let Some(words) = words::OTHER_TOKEN.found(signals) {
+        return our_request("generic.call.other_token", signals).with_words(words);
+    }
     let refused = refusing_words(seen, signals);
     if let Some(finding) = outage(seen, signals).filter(|_| seen.status != 401 || refused.is_none()) {
         return finding;
@@ -72,7 +75,10 @@ fn refusing_words(seen: &Observation, signals: &Signals) -> Option<String> {
     }
     if matches!(seen.status, 401 | 403) {
         let expired = || words::EXPIRED.found(signals).filter(|_| seen.status == 401);
-        let said = words::REFUSED.found(signals).or_else(|| words::REVOKED.found(signals));
+        // A revoked invitation or licence is no matter of our credential.
+        let speaks_of_it = seen.status == 401 || words::CREDENTIAL.in_text(signals).is_some();
+        let revoked = || words::REVOKED.found(signals).filter(|_| speaks_of_it);
+        let said = words::REFUSED.found(signals).or_else(revoked);
         said.or_else(|| words::SURELY_REFUSED.found(signals)).or_else(expired)
     } else {
         words::SURELY_REFUSED.found(signals)

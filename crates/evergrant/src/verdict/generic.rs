@@ -31,11 +31,11 @@ pub(super) fn passing(seen: &Observation, signals: &Signals) -> Option<Finding> 
         let words = throttled.unwrap_or_default();
         return Some(transient("generic.rate_limited", Reason::RateLimited).with_words(words));
     }
-    if seen.status >= 500 {
-        return Some(transient("generic.outage.status", Reason::ProviderOutage));
-    }
     if matches!(seen.status, 407 | 408 | 511) {
         return Some(transient("generic.network.gateway", Reason::Network));
+    }
+    if seen.status >= 500 {
+        return Some(transient("generic.outage.status", Reason::ProviderOutage));
     }
     if seen.status >= 400
         && let Some(words) = words::GATEWAY.in_text(signals)
@@ -153,10 +153,15 @@ fn refused_refresh(seen: &Observation, signals: &Signals) -> Finding {
     if let Some(finding) = client_trouble(seen, signals) {
         return finding;
     }
-    if let Some(words) = words::EXPIRED.found(signals).or_else(|| words::REVOKED.found(signals)) {
+    let ended = words::EXPIRED.found(signals).or_else(|| words::REVOKED.found(signals));
+    if let Some(words) = ended.filter(|_| words::NOT_THE_GRANT.in_text(signals).is_none()) {
         return dead_grant(signals, words);
     }
-    match (seen.status, signals.oauth_error.is_some() || signals.says_failed) {
+    let unauthorized = signals.shape == Shape::Json && signals.has_text("unauthorized");
+    match (
+        seen.status,
+        signals.oauth_error.is_some() || signals.says_failed || unauthorized,
+    ) {
         // RFC 6749, 5.2: 401 is for failed client authentication.
         (401, true) => {
             let reason = Some(Reason::OauthClientSecretInvalid);

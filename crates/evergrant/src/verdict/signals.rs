@@ -233,14 +233,33 @@ fn is_code_key(key: &str) -> bool {
         .iter()
         .any(|part| key.contains(part))
         && !key.ends_with("uri")
-        || matches!(key.as_str(), "status" | "title" | "name" | "suberror" | "errors")
+        || matches!(
+            key.as_str(),
+            "status" | "title" | "name" | "suberror" | "errors" | "err"
+        )
 }
 
 /// Names under which sentences stand.
 fn is_text_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     [
-        "message", "msg", "desc", "detail", "title", "text", "fault", "hint", "cause", "info",
+        "message",
+        "msg",
+        "desc",
+        "detail",
+        "title",
+        "text",
+        "fault",
+        "hint",
+        "cause",
+        "info",
+        "mensaje",
+        "mensagem",
+        "messaggio",
+        "meldung",
+        "nachricht",
+        "fehler",
+        "erreur",
     ]
     .iter()
     .any(|part| key.contains(part))
