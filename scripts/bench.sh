@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures the release binary: start-up to ready on an empty SQLite database, and idle memory; then how fast credentials are
+# Measures the release binary: start-up to ready on an empty SQLite database, and idle memory; the proxy; then how fast credentials are
 # handed out. Prints its method with the figures. EVERGRANT_BIN names another binary; RUNS the number of starts (default 15).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,6 +11,13 @@ fi
 EVERGRANT_BIN=$(realpath "$EVERGRANT_BIN")
 export EVERGRANT_BIN
 python3 scripts/bench.py "${RUNS:-15}"
+
+# The proxy, beside what it must be measured against. Needs nginx and wrk.
+bash scripts/setup.sh bench
+PROXY_BENCH_BIN=$(cargo build --locked --release --package evergrant --bench proxy --message-format=json |
+  python3 -c 'import json, sys; print([one["executable"] for one in map(json.loads, sys.stdin) if one.get("executable")][-1])')
+export PROXY_BENCH_BIN
+python3 scripts/bench_proxy.py
 
 # Beside PostgreSQL as it runs in production: what is written is flushed. Needs wrk.
 EVERGRANT_TEST_POSTGRES_OPTIONS="-c fsync=on -c synchronous_commit=on -c full_page_writes=on" \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks; says nothing when nothing is missing.
-# Usage: scripts/setup.sh [postgres|chromium|npm|venv]...     (default: all of them)
+# Usage: scripts/setup.sh [postgres|chromium|npm|venv|bench]...     (default: all but bench)
 #
 # Debian packages come through apt, the rest from the lock files here and in tests/. Rust, Node.js and Python themselves are
 # expected to be there.
@@ -48,6 +48,11 @@ want_npm() {
 
 want_venv() {
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+}
+
+want_bench() {
+  command -v nginx >/dev/null || missing+=(nginx)
+  command -v wrk >/dev/null || missing+=(wrk)
 }
 
 install_packages() {
@@ -119,9 +124,9 @@ parts=("$@")
 want_basics
 for part in "${parts[@]}"; do
   case $part in
-    postgres | chromium | npm | venv) "want_$part" ;;
+    postgres | chromium | npm | venv | bench) "want_$part" ;;
     *)
-      echo "setup: unknown part: $part (there are postgres, chromium, npm, venv)" >&2
+      echo "setup: unknown part: $part (there are postgres, chromium, npm, venv, bench)" >&2
       exit 64
       ;;
   esac

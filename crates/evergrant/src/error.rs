@@ -39,6 +39,31 @@ pub struct ReauthRequired {
     pub reauth_url: Option<String>,
 }
 
+/// Why a call to a provider brought no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallFault {
+    /// The caller's body is longer than the operator allows.
+    #[error("The body is longer than this server passes on")]
+    TooLarge,
+    /// The caller broke off, or let its body stand still.
+    #[error("The request broke off, or its body stood still for too long")]
+    BrokenOff,
+    /// Nothing was sent: the caller may try again.
+    #[error("The provider could not be reached; nothing was sent")]
+    NotConnected,
+    /// The provider may have acted on the call.
+    #[error("The provider broke off before its answer was there; it may have acted on the call")]
+    ReplyLost,
+    /// The provider may have acted on the call.
+    #[error("The provider did not answer in time; it may have acted on the call")]
+    TimedOut,
+    /// The access token was refused and has been renewed: the caller must send the call again.
+    #[error(
+        "The provider refused the access token, which has been renewed; the body is too long to be sent again from here, so send          the call again"
+    )]
+    Repeat,
+}
+
 /// Everything a request or a job can fail with.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -117,6 +142,9 @@ pub enum Error {
         /// What the provider asked for, where it did.
         retry_after: Option<Duration>,
     },
+    /// A call to a provider brought no answer.
+    #[error("{0}")]
+    Call(CallFault),
     /// Another worker is at it, and has not finished in the time a caller waits.
     #[error("The connection is being refreshed; try again")]
     Busy,

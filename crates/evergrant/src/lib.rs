@@ -33,9 +33,10 @@ pub mod sessions;
 pub mod tenants;
 pub mod webhooks;
 
-// work: takes the handles, tells the story in order; probes below refresh, refresh below authorize
+// work: takes the handles, tells the story in order; probes below refresh, refresh below authorize and proxy
 pub mod authorize;
 pub mod probes;
+pub mod proxy;
 pub mod refresh;
 
 // edges: translate; no rules, no SQL

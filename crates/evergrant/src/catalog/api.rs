@@ -55,6 +55,10 @@ pub struct Api {
     /// Sent with every call, besides the credential.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// Hosts besides the API's own to which redirects may be followed, without the credential: a name, a suffix that begins with
+    /// a dot, or a name and a port.
+    #[serde(default)]
+    pub redirect_hosts: Vec<String>,
 }
 
 /// A call that truly needs the credential and changes nothing.

@@ -75,6 +75,11 @@ pub(super) fn application(app: &Application) -> Result<(), FileError> {
     if app.api.base_url.ends_with('/') {
         return Err(FileError::at("api.base_url", "no slash at the end"));
     }
+    if !app.api.redirect_hosts.iter().all(|host| is_host(host)) {
+        let wanted =
+            "hosts are wanted, in lower case: `files.example.com`, `.example.com`, or `files.example.com:8443`";
+        return Err(FileError::at("api.redirect_hosts", wanted));
+    }
     for auth_type in app.auth_types() {
         let values = Names::of(auth_type, app.inputs(auth_type));
         values.url("api.base_url", &app.api.base_url, app.custom)?;
@@ -96,6 +101,16 @@ pub(super) fn application(app: &Application) -> Result<(), FileError> {
         }
     }
     Ok(())
+}
+
+/// A host name, a suffix of several labels, or a name and a port.
+fn is_host(text: &str) -> bool {
+    let name = text.strip_prefix('.').unwrap_or(text);
+    let url = url::Url::parse(&format!("https://{name}/"));
+    let plain = url.is_ok_and(|url| {
+        url[url::Position::BeforeHost..url::Position::AfterPort] == *name && url.path() == "/" && url.query().is_none()
+    });
+    plain && (name == text || (name.contains('.') && !name.contains(':')))
 }
 
 fn oauth2(scheme: &OAuth2Scheme, custom: bool) -> Result<(), FileError> {

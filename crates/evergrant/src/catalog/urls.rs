@@ -12,6 +12,10 @@ use crate::secret::Secret;
 /// The address of a template, filled in. A field with a `pattern` may stand for several DNS labels in a host, one
 /// with options for one of them; any other is one label.
 pub fn expand(template: &str, fields: &[InputField], values: &BTreeMap<String, String>) -> Result<Url, TemplateError> {
+    if !template.contains('{') {
+        // Checked when the file was read; most are like this, and it stands before every call.
+        return Url::parse(template).map_err(|_| TemplateError::Unfit);
+    }
     let parsed = parse(template, fields).map_err(|_| TemplateError::Unfit)?;
     parsed.expand(values, &|name, value| {
         let pattern = fields

@@ -18,6 +18,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, MasterKey};
 use crate::db::Engine;
 use crate::demo::Page;
+use crate::http;
 use crate::ids::random_token;
 use crate::sandbox::{NewClient as Registered, Sandbox};
 use crate::secret::Secret;
@@ -65,7 +66,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<()> {
             .await
             .context("the demo's page")
     };
-    let served = serve::serve(app, server, (besides, stop));
+    let served = serve::serve(app, server, (besides, http::Limits::default()), stop);
     tokio::try_join!(shown, served)?;
     Ok(())
 }

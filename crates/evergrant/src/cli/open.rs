@@ -45,7 +45,7 @@ pub(super) async fn open(config: &Config, public_url: Url) -> anyhow::Result<Ope
         keyring,
         data_keys: std::sync::RwLock::default(),
         catalog,
-        egress: Egress::new(config.egress_allow.iter().cloned().chain(own)),
+        egress: Egress::new(config.egress_allow.iter().cloned().chain(own)).limited(config.proxy),
         clock: Box::new(SystemClock),
         public_url,
         steps: Steps::stopping_at(config.stop_at).leasing(config.lease),

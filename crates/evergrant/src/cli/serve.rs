@@ -59,24 +59,34 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<()> {
     } else {
         Router::new()
     };
-    serve(app, listener, (besides, stop)).await
+    let limits = http::Limits::per_second(config.rate_limit);
+    serve(app, listener, (besides, limits), stop).await
 }
 
 /// Serves the service, and what stands besides it, until `stop`; then ends in good order.
 pub(super) async fn serve(
     app: App,
     listener: TcpListener,
-    (besides, stop): (Router, CancellationToken),
+    (besides, limits): (Router, http::Limits),
+    stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let jobs = Jobs::start(&app, stop.clone());
     let service = {
         let jobs = jobs.clone();
-        let to_the_end = move |request: Request, next: Next| {
+        let to_the_end = move |mut request: Request, next: Next| {
             let jobs = jobs.clone();
-            async move { jobs.finish(next.run(request)).await }
+            // Dropped with the connection: what need not be finished can end then.
+            let hung_up = CancellationToken::new();
+            request.extensions_mut().insert(http::HungUp(hung_up.clone()));
+            let hung_up = hung_up.drop_guard();
+            async move {
+                let answer = jobs.finish(next.run(request)).await;
+                drop(hung_up);
+                answer
+            }
         };
         besides
-            .fallback_service(http::router(app.clone()))
+            .fallback_service(http::router_with(app.clone(), limits))
             .layer(from_fn(to_the_end))
     };
     // The limiter counts callers without a credential by their address.

@@ -17,6 +17,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use crate::db::Engine;
+use crate::egress;
 use crate::secret::Secret;
 use crate::steps::Step;
 
@@ -41,6 +42,10 @@ pub struct Config {
     pub master_key: MasterKey,
     /// Exact `host:port` pairs that may be private.
     pub egress_allow: Vec<String>,
+    /// Requests a second for each credential; 0: no limit.
+    pub rate_limit: u32,
+    /// What limits calls that pass through.
+    pub proxy: egress::Limits,
     /// The operator's own applications.
     pub catalog_dir: Option<PathBuf>,
     /// Whether the built-in provider is served.

@@ -10,6 +10,7 @@ use super::read::{Found, Origin, Place, Texts};
 use super::settings::Key;
 use super::{Config, ConfigError, LogFormat, MasterKey, is_loopback};
 use crate::db::Engine;
+use crate::egress::Limits;
 use crate::secret::Secret;
 use crate::steps::Step;
 
@@ -38,6 +39,12 @@ pub(super) fn config(texts: &Texts) -> Result<Config, ConfigError> {
         })?,
         master_key: master_key(texts)?.unwrap_or_else(|| MasterKey::Own(data_dir.join(MASTER_KEY_FILE))),
         egress_allow: texts.value(Key::EgressAllow, pairs)?.unwrap_or_default(),
+        rate_limit: texts
+            .value(Key::RateLimit, |text| {
+                text.parse().ok().filter(|rate| *rate <= 1_000_000)
+            })?
+            .unwrap_or(50),
+        proxy: proxy(texts)?,
         catalog_dir: folder(texts, Key::CatalogDir)?,
         sandbox: texts.value(Key::Sandbox, switch)?.unwrap_or(false),
         sandbox_public: texts.value(Key::SandboxPublic, switch)?.unwrap_or(false),
@@ -125,6 +132,39 @@ fn master_key(texts: &Texts) -> Result<Option<MasterKey>, ConfigError> {
         return Ok(text.map(MasterKey::Given));
     }
     Ok(folder(texts, Key::MasterKeyFile)?.map(MasterKey::File))
+}
+
+fn proxy(texts: &Texts) -> Result<Limits, ConfigError> {
+    let usual = Limits::default();
+    let kept = |text: &str| {
+        let bytes = size(text).filter(|bytes| *bytes <= 64 << 20)?;
+        usize::try_from(bytes).ok()
+    };
+    Ok(Limits {
+        head: texts.value(Key::ProxyHeadTimeout, seconds)?.unwrap_or(usual.head),
+        idle: texts.value(Key::ProxyIdleTimeout, seconds)?.unwrap_or(usual.idle),
+        request: texts.value(Key::ProxyMaxRequest, size)?.unwrap_or(usual.request),
+        response: texts.value(Key::ProxyMaxResponse, size)?.unwrap_or(usual.response),
+        kept: texts.value(Key::ProxyKeep, kept)?.unwrap_or(usual.kept),
+    })
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=3600).contains(seconds))?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// Bytes, or a number with a binary unit.
+fn size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return None,
+    };
+    digits.trim().parse::<u64>().ok()?.checked_mul(factor)
 }
 
 fn public_url(text: &str) -> Option<Url> {

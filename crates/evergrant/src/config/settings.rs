@@ -21,6 +21,18 @@ pub enum Key {
     MasterKeyFile,
     /// Private addresses that may be called.
     EgressAllow,
+    /// How much one credential may ask.
+    RateLimit,
+    /// How long a provider's answer may take to begin.
+    ProxyHeadTimeout,
+    /// How long a body may stand still.
+    ProxyIdleTimeout,
+    /// The longest request body.
+    ProxyMaxRequest,
+    /// The longest answer.
+    ProxyMaxResponse,
+    /// How much of a request body is kept.
+    ProxyKeep,
     /// The operator's own applications.
     CatalogDir,
     /// The built-in provider for tests.
@@ -119,6 +131,54 @@ pub const SETTINGS: &[Setting] = &[
         default: "none",
         expected: "exact host:port pairs separated by commas, for example 127.0.0.1:9000,crm.internal:443",
         doc: "Exact host:port pairs that may be called although their addresses are private.",
+    },
+    Setting {
+        key: Key::RateLimit,
+        env: "EVERGRANT_RATE_LIMIT",
+        toml: "rate_limit",
+        default: "50",
+        expected: "a number of requests a second, or 0 for no limit",
+        doc: "How many requests a second one credential may make in the long run, and twice as many at once; 0 for no limit.",
+    },
+    Setting {
+        key: Key::ProxyHeadTimeout,
+        env: "EVERGRANT_PROXY_HEAD_TIMEOUT",
+        toml: "proxy_head_timeout",
+        default: "60",
+        expected: "a number of seconds from 1 to 3600",
+        doc: "How long the proxy waits for the beginning of a provider's answer, in seconds, counted from the last piece of the request.",
+    },
+    Setting {
+        key: Key::ProxyIdleTimeout,
+        env: "EVERGRANT_PROXY_IDLE_TIMEOUT",
+        toml: "proxy_idle_timeout",
+        default: "60",
+        expected: "a number of seconds from 1 to 3600",
+        doc: "How long a body may stand still on its way through the proxy, in seconds.",
+    },
+    Setting {
+        key: Key::ProxyMaxRequest,
+        env: "EVERGRANT_PROXY_MAX_REQUEST",
+        toml: "proxy_max_request",
+        default: "128MiB",
+        expected: "a size such as 64KiB, 128MiB or 2GiB",
+        doc: "The longest request body that the proxy passes on.",
+    },
+    Setting {
+        key: Key::ProxyMaxResponse,
+        env: "EVERGRANT_PROXY_MAX_RESPONSE",
+        toml: "proxy_max_response",
+        default: "1GiB",
+        expected: "a size such as 64KiB, 128MiB or 2GiB",
+        doc: "The longest answer that the proxy passes on.",
+    },
+    Setting {
+        key: Key::ProxyKeep,
+        env: "EVERGRANT_PROXY_KEEP",
+        toml: "proxy_keep",
+        default: "256KiB",
+        expected: "a size from 0 to 64MiB, such as 64KiB",
+        doc: "How much of a request body is kept in memory, so that a call whose access token was refused can be repeated.",
     },
     Setting {
         key: Key::CatalogDir,

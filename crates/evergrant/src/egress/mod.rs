@@ -270,6 +270,17 @@ mod tests {
             .await
     }
 
+    async fn stream(egress: &Egress, url: &str) -> Result<(), StreamError> {
+        let request = Streamed {
+            method: Method::GET,
+            host: &url.parse().unwrap(),
+            target: http::uri::PathAndQuery::from_static("/"),
+            headers: http::HeaderMap::new(),
+            body: &Upload::NONE,
+        };
+        egress.stream(request).await.map(drop)
+    }
+
     #[tokio::test]
     async fn a_private_address_is_refused_in_every_spelling() {
         let egress = Egress::new([]);
@@ -295,6 +306,8 @@ mod tests {
         ] {
             let got = send(&egress, &format!("http://{host}:9/")).await;
             assert!(matches!(got, Err(Unreachable::Forbidden)), "{host}: {got:?}");
+            let streamed = stream(&egress, &format!("http://{host}:9/")).await;
+            assert_eq!(streamed, Err(Unreachable::Forbidden.into()), "{host}");
         }
     }
 

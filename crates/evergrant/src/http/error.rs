@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::middleware::request_id;
-use crate::error::{Code, Error, ReauthRequired};
+use crate::error::{CallFault, Code, Error, ReauthRequired};
 
 /// The body of every error: all four documented spellings at once.
 #[derive(Debug, Serialize, ToSchema)]
@@ -105,10 +105,22 @@ pub(super) fn class(error: &Error) -> (StatusCode, &'static str, &'static str) {
         Error::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT", "CONFLICT"),
         Error::ReauthRequired(_) => (StatusCode::CONFLICT, "CONFLICT", "REAUTH_REQUIRED"),
         Error::ProviderUnavailable { .. } => (StatusCode::BAD_GATEWAY, "BAD_GATEWAY", "PROVIDER_UNAVAILABLE"),
+        Error::Call(fault) => class_of_call(*fault),
         Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "BUSY"),
         Error::Database(_) | Error::Sealed { .. } | Error::Corrupt { .. } | Error::Internal(_) => {
             (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR", SERVER_ERROR)
         }
+    }
+}
+
+const fn class_of_call(fault: CallFault) -> (StatusCode, &'static str, &'static str) {
+    match fault {
+        CallFault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "BODY_TOO_LARGE"),
+        CallFault::BrokenOff => (StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "REQUEST_BROKEN_OFF"),
+        CallFault::NotConnected => (StatusCode::BAD_GATEWAY, "BAD_GATEWAY", "PROVIDER_UNAVAILABLE"),
+        CallFault::ReplyLost => (StatusCode::BAD_GATEWAY, "BAD_GATEWAY", "REPLY_LOST"),
+        CallFault::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "GATEWAY_TIMEOUT", "PROVIDER_TIMED_OUT"),
+        CallFault::Repeat => (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "SEND_AGAIN"),
     }
 }
 
@@ -132,7 +144,10 @@ pub(super) fn public_message(error: &Error) -> String {
 
 /// Logs an error once, with its causes where they are ours.
 pub(super) fn log(error: &Error) {
-    if class(error).0.is_server_error() {
+    if let Error::Call(fault) = error {
+        // The provider's or the caller's trouble, not ours.
+        tracing::info!(%fault, "a call brought no answer");
+    } else if class(error).0.is_server_error() {
         let cause = std::error::Error::source(error).map(ToString::to_string);
         tracing::error!(error = %error, cause, "request failed");
     }
@@ -151,7 +166,7 @@ impl IntoResponse for ApiError {
         let mut response = body(status, class, code, &public_message(&error), reauth);
         let retry_after = match &error {
             Error::ProviderUnavailable { retry_after } => *retry_after,
-            Error::Busy => Some(Duration::from_secs(1)),
+            Error::Busy | Error::Call(CallFault::Repeat) => Some(Duration::from_secs(1)),
             _ => None,
         };
         if let Some(wait) = retry_after {

@@ -32,12 +32,20 @@ pub struct Limits {
     pub burst: u32,
 }
 
+impl Limits {
+    /// So many requests a second, and twice as many at once; 0 is no limit.
+    #[must_use]
+    pub fn per_second(rate: u32) -> Self {
+        Self {
+            every: Duration::from_secs(1).checked_div(rate).unwrap_or_default(),
+            burst: rate.saturating_mul(2),
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            every: Duration::from_millis(20),
-            burst: 100,
-        }
+        Self::per_second(50)
     }
 }
 
@@ -114,6 +122,9 @@ fn callers(headers: &HeaderMap, from: Option<&ConnectInfo<SocketAddr>>) -> Vec<S
 
 /// Turns away what is too much, before anything is looked up.
 pub(super) async fn limit(State((app, limiter)): State<(App, Limiter)>, request: Request, next: Next) -> Response {
+    if limiter.limits.every.is_zero() {
+        return next.run(request).await;
+    }
     let now = app.now();
     let callers = callers(request.headers(), request.extensions().get());
     let taken = callers.into_iter().try_for_each(|caller| limiter.take(caller, now));
@@ -151,6 +162,16 @@ mod tests {
         assert_eq!(take(999), Err(Duration::from_millis(1)));
         assert_eq!(take(1000), Ok(()));
         assert_eq!(take(1000), Err(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_rate_is_one_request_in_its_part_of_a_second() {
+        let half_a_second = Limits::per_second(2);
+        assert_eq!(
+            (half_a_second.every, half_a_second.burst),
+            (Duration::from_millis(500), 4)
+        );
+        assert_eq!(Limits::per_second(0).every, Duration::ZERO);
     }
 
     #[test]

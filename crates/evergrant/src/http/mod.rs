@@ -11,6 +11,7 @@ pub mod portal;
 mod router;
 mod sdk;
 
+pub use api::proxy::HungUp;
 pub use limit::Limits;
 pub use openapi::document;
 pub use router::{router, router_besides, router_with};

@@ -41,7 +41,13 @@ fn add_limits(api: &mut OpenApi) {
         .content("application/json", body)
         .build();
     for (path, item) in &mut api.paths.paths {
-        let methods = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        let methods = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.patch,
+            &mut item.delete,
+        ];
         for operation in methods.into_iter().flatten().filter(|_| path.starts_with("/api/")) {
             let answers = &mut operation.responses.responses;
             answers.insert("429".to_owned(), RefOr::T(answer.clone()));

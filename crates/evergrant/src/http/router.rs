@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Router, extract::DefaultBodyLimit};
 use tower::Layer as _;
 use tower::util::MapRequestLayer;
@@ -33,19 +33,36 @@ pub fn router_besides(
     limits: Limits,
     besides: Router<App>,
 ) -> axum::routing::RouterIntoService<axum::body::Body> {
-    let counted = |routes: OpenApiRouter<App>, limits| {
-        let counted = (app.clone(), Limiter::new(limits));
-        routes.route_layer(from_fn_with_state(counted, limit::limit))
-    };
-    let calls = counted(calls().merge(besides.into()), limits.for_calls());
-    let (router, _) = server().merge(counted(api(), limits)).merge(calls).split_for_parts();
+    let counting = |limits| from_fn_with_state((app.clone(), Limiter::new(limits)), limit::limit);
+    let often = counting(limits.for_calls());
+    let calls = calls().merge(besides.into()).route_layer(often.clone());
+    let rest = api().route_layer(counting(limits));
+    let (router, _) = server().merge(rest).merge(calls).split_for_parts();
+    let proxy = proxy(app.clone()).route_layer(often);
     let pages = pages().layer(from_fn_with_state(app.clone(), portal::speak));
-    finish(router.merge(pages).with_state(app)).into_service()
+    finish(router.merge(pages).with_state(app), proxy).into_service()
 }
 
 /// What the OpenAPI document describes.
 pub(super) fn described() -> OpenApiRouter<App> {
-    server().merge(api()).merge(calls())
+    server()
+        .merge(api())
+        .merge(calls())
+        .routes(routes!(api::proxy::get))
+        .routes(routes!(api::proxy::post))
+        .routes(routes!(api::proxy::put))
+        .routes(routes!(api::proxy::patch))
+        .routes(routes!(api::proxy::delete))
+}
+
+/// Calls that pass through: any method, no limit on the body but the proxy's own, and nothing for browsers (no CORS).
+fn proxy(app: App) -> Router {
+    let gateway = api::proxy::Gateway::new(app);
+    Router::new()
+        .route("/api/v2/public/proxy/{slug}", any(api::proxy::forward))
+        .route("/api/v2/public/proxy/{slug}/", any(api::proxy::forward))
+        .route("/api/v2/public/proxy/{slug}/{*path}", any(api::proxy::forward))
+        .with_state(gateway)
 }
 
 /// The server itself.
@@ -144,7 +161,7 @@ fn pages() -> Router<App> {
         .route("/assets/{file}", get(portal::asset))
 }
 
-fn finish(router: Router) -> Router {
+fn finish(router: Router, proxy: Router) -> Router {
     let router = router
         .fallback(|| async { error::plain(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this path") })
         .method_not_allowed_fallback(|| async {
@@ -158,5 +175,9 @@ fn finish(router: Router) -> Router {
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(middleware::cors())
         .layer(axum::middleware::from_fn(middleware::observe));
+    let router = proxy
+        .layer(CatchPanicLayer::custom(middleware::panicked))
+        .layer(axum::middleware::from_fn(middleware::observe))
+        .fallback_service(router);
     Router::new().fallback_service(MapRequestLayer::new(middleware::collapse_leading_slashes).layer(router))
 }

@@ -24,6 +24,20 @@ impl Rules {
         Self(self.0.iter().chain(&later.0).cloned().collect())
     }
 
+    /// Whether errors of API calls come under a success, as a rule's own examples show.
+    #[must_use]
+    pub fn speak_under_success(&self) -> bool {
+        let of_calls = |rule: &&Rule| rule.on.phase.is_empty() || rule.on.phase.contains(&Phase::ApiCall);
+        let under_success = |example: &Example| {
+            example.status.is_some_and(|status| (200..300).contains(&status))
+                && example.phase.is_none_or(|phase| phase == Phase::ApiCall)
+        };
+        self.0
+            .iter()
+            .filter(of_calls)
+            .any(|rule| rule.positive.iter().any(under_success))
+    }
+
     /// The first rule that matches.
     pub(super) fn first_match(&self, seen: &Observation, signals: &Signals) -> Option<&Rule> {
         self.0.iter().find(|rule| rule.matches(seen, signals))

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["clients"],
     &["probes"],
     &["refresh"],
-    &["authorize"],
+    &["authorize", "proxy"],
     &["http", "jobs", "sandbox"],
     &["demo"],
     &["config"],
@@ -66,6 +66,7 @@ const REACHED: &[(&str, &str)] = &[
     ("take_by_state", "flows: the callback"),
     ("timeline", "api/checklist.rs: a connection that expires is shown"),
     ("try_again", "api/hostile/world.rs: an OAuth client is set"),
+    ("worked", "api/proxy: every call that succeeds"),
     ("upsert", "api/hostile/world.rs: an OAuth client is set"),
 ];
 

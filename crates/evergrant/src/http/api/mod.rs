@@ -16,6 +16,7 @@ pub mod health;
 pub mod linked_account_view;
 pub mod linked_accounts;
 pub mod org;
+pub mod proxy;
 pub mod reauth_links;
 pub mod session_tokens;
 pub mod webhooks;

@@ -1,6 +1,7 @@
 //! Which linked account a request is about, and by what right (contract, section 1).
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
 use super::{Admin, header};
@@ -140,14 +141,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
 
 /// The linked account that a request with an API key names: the header, or else the query.
 pub fn linked_account_id(parts: &Parts) -> Option<String> {
-    let from_header = parts.headers.get(LINKED_ACCOUNT).map(|value| text_of(value.as_bytes()));
     let from_query = || {
         let query = parts.uri.query().unwrap_or_default();
         url::form_urlencoded::parse(query.as_bytes())
             .find(|(name, value)| name == LINKED_ACCOUNT && !value.is_empty())
             .map(|(_, value)| value.into_owned())
     };
-    from_header.filter(|id| !id.is_empty()).or_else(from_query)
+    account_header(&parts.headers).or_else(from_query)
+}
+
+/// The linked account that the header of that name names.
+pub fn account_header(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(LINKED_ACCOUNT).map(|value| text_of(value.as_bytes()));
+    value.filter(|id| !id.is_empty())
 }
 
 /// Header bytes beyond ASCII are UTF-8 from most clients, and Latin-1 from those that take RFC 9110 at its oldest word.

@@ -10,6 +10,7 @@ mod document;
 mod hostile;
 mod linked_account;
 mod org;
+mod proxy;
 mod sdk;
 mod session_token;
 mod webhook;

@@ -113,6 +113,7 @@ impl Story {
             assert_eq!(self.consent(&[("code", CODE)]).await.status, 502);
         }
         assert_eq!(self.consent(&[("code", CODE)]).await.status, 200);
+        self.pass_through("crash").await;
         let refresh = format!("/api/v2/public/connection/{}/refresh", self.world.row().await.id);
         self.gives(200, (Method::POST, &refresh), None).await;
         for error in ["invalid_request", "invalid_client", "invalid_grant"] {
@@ -134,6 +135,22 @@ impl Story {
         }
     }
 
+    /// Calls through the proxy, with secrets in path, query and body. What the provider answers is the caller's own.
+    async fn pass_through(&self, slug: &str) {
+        let path = format!("/api/v2/public/proxy/{slug}/CanaryGrant~at-1?CanaryKey=CanaryHeader");
+        let body = json!({ "secret": ECHO });
+        for status in [200, 400, 403, 429, 500] {
+            self.world.provider.instead("/CanaryGrant~at-1", status, ECHO);
+            let call = (Method::POST, path.as_str());
+            let answer = self.world.by_key(&self.server, call, Some(&body)).await;
+            assert_eq!((answer.status.as_u16(), answer.text.as_str()), (status, ECHO));
+        }
+        let refused = format!("/api/v2/public/proxy/{slug}/..%2fCanaryGrant~at-1");
+        let answer = self.world.by_key(&self.server, (Method::GET, &refused), None).await;
+        assert_eq!(answer.status, 400, "{}", answer.text);
+        assert!(!answer.text.contains("Canary"), "{}", answer.text);
+    }
+
     async fn keys(&mut self) {
         self.another_key();
         let save = "/api/v2/public/linked-account/integration/save-key-credentials/crash-key";
@@ -145,6 +162,7 @@ impl Story {
         self.gives(200, (Method::PUT, save), Some(json!({ "api_key": KEY })))
             .await;
         self.gives(400, (Method::PUT, save), Some(json!({ "key": KEY }))).await;
+        self.pass_through("crash-key").await;
         let check = format!(
             "/api/v2/public/connection/{}/check",
             self.world.row_of("crash-key").await.id

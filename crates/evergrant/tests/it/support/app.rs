@@ -8,7 +8,7 @@ use evergrant::app::{App, Handles};
 use evergrant::catalog::Catalog;
 use evergrant::clock::{ManualClock, Timestamp};
 use evergrant::db::Db;
-use evergrant::egress::Egress;
+use evergrant::egress::{self, Egress};
 use evergrant::secret::Secret;
 use evergrant::steps::Steps;
 use evergrant::tenants::{self, Environment, EnvironmentRow, Scopes};
@@ -50,6 +50,8 @@ pub(crate) struct Surroundings {
     pub(crate) sandbox: Option<Url>,
     /// The folder of the operator's own applications.
     pub(crate) custom: Option<PathBuf>,
+    /// Limits for what passes through.
+    pub(crate) limits: egress::Limits,
 }
 
 impl World {
@@ -59,7 +61,7 @@ impl World {
             keyring: Keyring::parse(&self.master).unwrap(),
             data_keys: std::sync::RwLock::default(),
             catalog: Catalog::load(self.around.custom.as_deref(), self.around.sandbox.as_ref()).unwrap(),
-            egress: Egress::new(self.around.allow.clone()),
+            egress: Egress::new(self.around.allow.clone()).limited(self.around.limits),
             clock: Box::new(clock.clone()),
             public_url: "http://127.0.0.1:8080".parse().unwrap(),
             steps: Steps::default(),

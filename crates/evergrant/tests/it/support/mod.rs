@@ -9,7 +9,7 @@ mod receiver;
 mod scripted;
 mod story;
 
-pub(crate) use app::{Answer, Call, START, TestApp};
+pub(crate) use app::{Answer, Call, START, Surroundings, TestApp};
 pub(crate) use database::{TestDatabase, on_both, on_both_with_receiver};
 pub(crate) use gate::{Gate, until};
 pub(crate) use provider::{BOB, CLIENT, CLIENT_SECRET, Consent};

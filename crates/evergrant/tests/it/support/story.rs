@@ -85,6 +85,7 @@ impl Story {
             allow: vec![provider.address.clone(), receiver.address.clone()],
             sandbox: Some(provider.origin()),
             custom: Some(custom.path().to_owned()),
+            ..Surroundings::default()
         };
         let t = TestApp::start_in(database, clock, around).await;
         let story = Self {

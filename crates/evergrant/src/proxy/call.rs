@@ -1,0 +1,105 @@
+//! What a caller asks, checked.
+
+use http::request::Parts;
+use http::{HeaderMap, Method, header};
+use tokio_util::sync::CancellationToken;
+
+use super::{headers, path};
+use crate::catalog::AuthType;
+use crate::egress::{Incoming, Limits};
+use crate::error::{CallFault, Error};
+
+/// Names the auth type, for an application of which a customer has connections of both.
+pub const AUTH_TYPE: &str = "x-evergrant-auth-type";
+/// Asks for redirects to be followed: how many at most.
+pub const FOLLOW: &str = "x-evergrant-follow-redirects";
+/// How many redirects may be asked for.
+pub const MOST_REDIRECTS: u8 = 10;
+
+/// One call. Its headers and query may be secret, so it does not print.
+pub struct Call {
+    pub(super) method: Method,
+    /// What follows the slug: empty, or beginning with a slash.
+    pub(super) path: String,
+    /// Byte for byte.
+    pub(super) query: Option<String>,
+    /// Those that go on.
+    pub(super) headers: HeaderMap,
+    pub(super) body: Incoming,
+    /// How many redirects are followed.
+    pub(super) follow: u8,
+    /// The auth type that the caller wants.
+    pub(super) auth_type: Option<AuthType>,
+    /// Ends when the caller has hung up.
+    pub(super) gone: CancellationToken,
+}
+
+impl Call {
+    /// Reads a request; `path` is what follows the slug, as it came in.
+    pub fn read(
+        parts: Parts,
+        path: &str,
+        (body, limits): (Incoming, &Limits),
+        gone: CancellationToken,
+    ) -> Result<Self, Error> {
+        if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+            // TRACE sends back what it was sent: the credential.
+            return Err(Error::invalid(format!("{} is not passed on", parts.method)));
+        }
+        if headers::asks_for_upgrade(&parts.headers) {
+            return Err(Error::invalid(
+                "another protocol (`upgrade`, as WebSockets need it) is not passed on: call the provider with a credential of \
+                 this connection instead",
+            ));
+        }
+        path::check(path).map_err(|refused| Error::invalid(refused.to_string()))?;
+        let length = body.size_hint();
+        if length.lower() > limits.request {
+            return Err(Error::Call(CallFault::TooLarge));
+        }
+        let mut headers = parts.headers;
+        let auth_type = word(&headers, AUTH_TYPE)?.map(|word| auth_type(&word)).transpose()?;
+        let follow = word(&headers, FOLLOW)?.map_or(Ok(0), |word| follow(&word))?;
+        let had_length = headers.contains_key(header::CONTENT_LENGTH);
+        headers = headers::forwarded(headers);
+        if let Some(0) = length.exact().filter(|_| had_length) {
+            // An empty body of known length is not the same as none: some servers insist on hearing it.
+            headers.insert(header::CONTENT_LENGTH, 0.into());
+        }
+        Ok(Self {
+            method: parts.method,
+            path: path.to_owned(),
+            query: parts.uri.query().map(str::to_owned),
+            headers,
+            body,
+            follow,
+            auth_type,
+            gone,
+        })
+    }
+}
+
+/// The value of one of our own headers.
+fn word(headers: &HeaderMap, name: &str) -> Result<Option<String>, Error> {
+    let Some(value) = headers.get(name) else {
+        return Ok(None);
+    };
+    let text = value
+        .to_str()
+        .map_err(|_| Error::invalid(format!("the header `{name}` is not text")))?;
+    Ok(Some(text.trim().to_owned()))
+}
+
+fn auth_type(word: &str) -> Result<AuthType, Error> {
+    AuthType::parse(word)
+        .ok_or_else(|| Error::invalid(format!("the header `{AUTH_TYPE}` must be `oauth2` or `keybased`")))
+}
+
+fn follow(word: &str) -> Result<u8, Error> {
+    let most = word.parse().ok().filter(|most| *most <= MOST_REDIRECTS);
+    most.ok_or_else(|| {
+        Error::invalid(format!(
+            "the header `{FOLLOW}` must be a number from 0 to {MOST_REDIRECTS}: how many redirects are followed at most"
+        ))
+    })
+}

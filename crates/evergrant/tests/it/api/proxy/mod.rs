@@ -1,0 +1,10 @@
+//! `ANY /api/v2/public/proxy/{slug}/{path}`: calls that pass through to real local providers.
+
+mod limits;
+mod passing;
+mod placement;
+mod redirects;
+mod refused;
+mod streaming;
+mod who;
+mod world;
