@@ -28,6 +28,7 @@ pub mod app;
 pub mod accounts;
 pub mod clients;
 pub mod connections;
+pub mod incidents;
 pub mod links;
 pub mod sessions;
 pub mod tenants;

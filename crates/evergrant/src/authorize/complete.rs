@@ -7,6 +7,7 @@ use url::Url;
 
 use super::asker::Asker;
 use super::begin::open;
+use super::broken;
 use super::disconnect::give_back;
 use super::identity;
 use super::model::Pending;
@@ -19,6 +20,7 @@ use crate::connections::{self, Connection, Fresh, Given};
 use crate::egress::Unreachable;
 use crate::error::Error;
 use crate::ids::{ConnectionId, sha256_hex};
+use crate::incidents::Witness;
 use crate::secret::Secret;
 use crate::tenants::{self, Tenant};
 use crate::verdict::redact;
@@ -139,7 +141,10 @@ async fn finish(app: &App, taken: Taken) -> Result<Completed, NotCompleted> {
     check_issuer(&callback, &application, &pending)?;
     let code = match callback.outcome {
         Outcome::Granted { code } => code,
-        Outcome::Denied { error, .. } => return Err(refused(&application, &error)),
+        Outcome::Denied { error, .. } => {
+            broken::refused_at_callback(app, &tenant, &application, &error).await;
+            return Err(refused(&application, &error));
+        }
     };
     let set = exchange(app, &tenant, (&application, &pending), &code).await?;
     let (client_id, inputs) = (pending.client_id, pending.inputs);
@@ -173,7 +178,10 @@ async fn store_grant(
     let mut tx = app.db.begin().await?;
     let (connection, is_new) = connections::activate(app, &mut tx, tenant, given).await?;
     if repaired.is_none_or(|id| *id == connection.id) {
+        let works = (connection.slug.as_str(), Witness::Connection(&connection.id));
+        let aftermath = connections::client_works(&mut tx, tenant, works, app.now()).await?;
         tx.commit().await?;
+        connections::follow(app, tenant, &connection.slug, aftermath).await;
         return Ok(connection);
     }
     drop(tx);
@@ -266,14 +274,18 @@ async fn exchange(
         no_tokens()
     })?;
     let shape = clients::scheme(application)?.reply_shape();
-    reply::read(answer.status, &answer.body, &shape, &sent).map_err(|error| {
-        let (status, code) = match &error {
-            TokenError::Rejected { status, code, .. } => (status, code.as_deref().map(loggable)),
-            TokenError::Unintelligible { status } => (status, None),
-        };
-        tracing::warn!(slug = application.slug, status, code, "the code was not exchanged");
-        no_tokens()
-    })
+    match reply::read(answer.status, &answer.body, &shape, &sent) {
+        Ok(set) => Ok(set),
+        Err(error) => {
+            let (status, code) = match &error {
+                TokenError::Rejected { status, code, .. } => (status, code.as_deref().map(loggable)),
+                TokenError::Unintelligible { status } => (status, None),
+            };
+            tracing::warn!(slug = application.slug, status, code, "the code was not exchanged");
+            broken::refused_code(app, tenant, application, &answer).await;
+            Err(no_tokens())
+        }
+    }
 }
 
 /// An error code as the log may hold it. Careless providers put sentences in its place, and in those whatever they were sent.

@@ -14,6 +14,7 @@
 
 mod asker;
 mod begin;
+mod broken;
 mod complete;
 mod disconnect;
 mod identity;

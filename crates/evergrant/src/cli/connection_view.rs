@@ -117,6 +117,7 @@ pub(super) const fn what_was_done(did: Did) -> &'static str {
         Did::Waited => "another process was at it, and has finished",
         Did::Superseded => "the credential was replaced meanwhile; the newer one stands",
         Did::Unverified => "the application has no call that would prove anything",
+        Did::HeldBack => "held back: the application has an open incident; see `evergrant incident list`",
         Did::NoClient => "no OAuth client is set for this application; set one with `evergrant app client set`",
     }
 }

@@ -13,6 +13,7 @@ mod connection;
 mod connection_view;
 mod demo;
 mod doctor;
+mod incident;
 mod judge;
 mod key;
 mod key_file;
@@ -102,6 +103,10 @@ enum Command {
     #[command(after_help = "Examples:\n  evergrant connection list --status reauth_required\n  \
         evergrant connection show 65aa000000000000000000c1")]
     Connection(tenant::Of<connection::Command>),
+    /// Incidents: what is wrong with an application as a whole
+    #[command(after_help = "Examples:\n  evergrant incident list --open\n  \
+        evergrant incident show 65aa000000000000000000f1")]
+    Incident(tenant::Of<incident::Command>),
     /// Webhooks, and how their deliveries fare
     #[command(after_help = "Examples:\n  evergrant webhook list --env production\n  \
         evergrant webhook show 65aa000000000000000000e1")]
@@ -222,6 +227,7 @@ impl Desk {
             Command::App(of) => application::run(self, &of.environment(self).await?, of.command).await,
             Command::Account(of) => account::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Connection(of) => connection::run(self, &of.environment(self).await?.tenant, of.command).await,
+            Command::Incident(of) => incident::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Webhook(of) => webhook::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Audit(of) => audit::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Origins(of) => origins::run(self, &of.environment(self).await?, of.command).await,
@@ -269,6 +275,7 @@ fn advice(error: &Error) -> Option<&'static str> {
         Error::ApplicationNotFound { .. } | Error::NotFound("Application") => "`evergrant app list` shows them all",
         Error::NotFound("API key") => "`evergrant key list` shows those of an environment",
         Error::NotFound("OAuth client") => "`evergrant app client list` shows those of an environment",
+        Error::NotFound("Incident") => "`evergrant incident list` shows those of an environment",
         Error::NotFound("Connection") => "`evergrant connection list` shows those of an environment",
         Error::Database(_) | Error::Sealed { .. } | Error::Corrupt { .. } => "`evergrant doctor` looks closer",
         Error::Busy | Error::ProviderUnavailable { .. } => "try again in a moment",

@@ -9,4 +9,4 @@ mod work;
 
 pub use endpoint::{Purpose, endpoint, scheme};
 pub use model::{NewClient, OAuthClient};
-pub use work::{get, list, remove, secret, set};
+pub use work::{close_incident, confirm_deletion, get, list, remove, secret, set};

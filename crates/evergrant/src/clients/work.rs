@@ -3,13 +3,19 @@
 use super::model::{NewClient, OAuthClient};
 use super::store;
 use crate::app::App;
+use crate::clock::Timestamp;
 use crate::connections;
+use crate::db::Tx;
 use crate::error::Error;
-use crate::ids::ClientId;
+use crate::ids::{ClientId, IncidentId};
+use crate::incidents::{self, Incident, Sighting, Witness};
+use crate::reason::Reason;
 use crate::secret::Secret;
 use crate::tenants::{self, Tenant};
+use crate::verdict::Evidence;
 
-/// Sets the client of an application. Connections which the old one had broken are tried again at once.
+/// Sets the client of an application. Connections which the old one had broken are tried again, paced; an open incident
+/// closes when the first of them works.
 pub async fn set(app: &App, tenant: &Tenant, slug: &str, new: NewClient) -> Result<OAuthClient, Error> {
     new.check()?;
     let application = app.catalog.get(slug).ok_or_else(|| Error::ApplicationNotFound {
@@ -41,6 +47,7 @@ pub async fn set(app: &App, tenant: &Tenant, slug: &str, new: NewClient) -> Resu
     };
     store::upsert(&mut tx, &client).await?;
     connections::store::try_again(&mut tx, &tenant.id, slug, now).await?;
+    incidents::store::try_now(&mut tx, &tenant.id, slug, now).await?;
     tenants::store::audit(&mut tx, &tenant.id, ("operator", "client.set", slug), now).await?;
     tx.commit().await?;
     Ok(client)
@@ -87,8 +94,73 @@ pub async fn remove(app: &App, tenant: &Tenant, slug: &str, confirmed: bool) -> 
     if !store::remove(&mut tx, &tenant.id, slug).await? {
         return Err(Error::NotFound("OAuth client"));
     }
-    let flagged = connections::flag_all_deleted(app, &mut tx, tenant, using).await?;
+    let evidence = by_the_team("client.removed", "the team removed its OAuth client");
+    note_deleted(&mut tx, tenant, (slug, &evidence), app.now()).await?;
+    let flagged = connections::flag_all_deleted(app, &mut tx, tenant, (using, evidence)).await?;
     tenants::store::audit(&mut tx, &tenant.id, ("operator", "client.remove", slug), app.now()).await?;
     tx.commit().await?;
     Ok(flagged)
+}
+
+/// The team confirms that its OAuth client is gone at the provider: every connection that uses it is flagged
+/// `oauth_app_deleted`, since only a new consent helps. Returns how many were.
+pub async fn confirm_deletion(app: &App, tenant: &Tenant, id: &IncidentId, by: &str) -> Result<usize, Error> {
+    let incident = incidents::find(app, tenant, id).await?;
+    if incident.closing.is_some() {
+        return Err(Error::Conflict("this incident is closed".to_owned()));
+    }
+    let slug = incident.slug.as_str();
+    let evidence = by_the_team(
+        "incident.deletion_confirmed",
+        "the team confirmed that its OAuth client is gone",
+    );
+    let mut tx = app.db.begin().await?;
+    let using = connections::store::live_of_application(&mut tx, &tenant.id, slug).await?;
+    let flagged = connections::flag_all_deleted(app, &mut tx, tenant, (using, evidence.clone())).await?;
+    note_deleted(&mut tx, tenant, (slug, &evidence), app.now()).await?;
+    tenants::store::audit(
+        &mut tx,
+        &tenant.id,
+        (by, "incident.confirm-deletion", id.as_str()),
+        app.now(),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(flagged)
+}
+
+/// Closes an incident by hand: what it had stopped is tried again.
+pub async fn close_incident(app: &App, tenant: &Tenant, id: &IncidentId, by: &str) -> Result<Incident, Error> {
+    let mut tx = app.db.begin().await?;
+    let closed = incidents::close(&mut tx, tenant, id, app.now()).await?;
+    connections::store::try_again(&mut tx, &tenant.id, &closed.slug, app.now()).await?;
+    tenants::store::audit(&mut tx, &tenant.id, (by, "incident.close", id.as_str()), app.now()).await?;
+    tx.commit().await?;
+    Ok(closed)
+}
+
+/// Takes down in the open incident, where there is one, that the client is gone: the team knows, and is told nothing.
+async fn note_deleted(
+    tx: &mut Tx,
+    tenant: &Tenant,
+    (slug, evidence): (&str, &Evidence),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let sighting = Sighting {
+        slug,
+        witness: Witness::Team,
+        reason: Reason::OauthAppDeleted,
+        deletion_stated: true,
+        evidence,
+        now,
+    };
+    incidents::store::see_again(tx, &tenant.id, &sighting).await.map(drop)
+}
+
+fn by_the_team(rule: &str, words: &str) -> Evidence {
+    Evidence {
+        rule: rule.to_owned(),
+        words: words.to_owned(),
+        status: 0,
+    }
 }

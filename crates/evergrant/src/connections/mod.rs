@@ -9,9 +9,10 @@
 //!
 //! Reading order: [`model`] (types), `transition` (what a judgement does to a status: pure), `schedule` (when it is next
 //! due: pure), `credential` (sealing), `fresh` (a token reply as a credential), `access` (a credential put into a call),
-//! `record` (the transactions that make it so), `store` (SQL), `look_up` (the hot reads), `list` (page by page), `work` (erasing and the rest), `reauth` (repairing by link).
+//! `record` (the transactions that make it so), `broken` (what one says of all), `store` (SQL), `look_up` (the hot reads), `list` (page by page), `work` (erasing and the rest), `reauth` (repairing by link).
 
 mod access;
+mod broken;
 mod credential;
 mod fresh;
 pub mod list;
@@ -29,6 +30,7 @@ mod transition;
 mod work;
 
 pub use access::Access;
+pub use broken::{Aftermath, client_broken, client_works, flag_all_deleted, follow};
 pub use credential::{Credential, Tokens, open, place, seal};
 pub use fresh::Fresh;
 pub use list::{After, Filter, Listed, Standing, list};
@@ -36,7 +38,7 @@ pub use look_up::{Which, look_up, store as look_up_store};
 pub use model::{Connection, ConnectionStatus, Flag, KEPT_AFTER_DISCONNECT, Named, Schedule, Trouble, external_id};
 pub use observe::{circumstances, observation};
 pub use reauth::{Linked, Opened, open_link, reauth_link};
-pub use record::{Given, Observed, Recorded, activate, flag_all_deleted, record, tell};
+pub use record::{Given, Observed, Recorded, activate, record, tell};
 pub(crate) use row::{columns, connection};
 pub use schedule::{ahead, retry_after_failures};
 pub use store::{Guard, TimelineEntry};

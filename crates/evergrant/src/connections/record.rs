@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::broken;
 use super::credential;
 use super::fresh::Fresh;
 use super::model::{Connection, ConnectionStatus, Schedule};
@@ -82,8 +83,10 @@ pub async fn record(app: &App, tenant: &Tenant, id: &ConnectionId, seen: &Observ
     reschedule(&mut connection, &application, seen.retry_after, now);
     store::save(&mut tx, &connection).await?;
     write_change(&mut tx, tenant, &connection, (&change, &seen.judgement, now)).await?;
+    let aftermath = broken::note(&mut tx, tenant, &connection, (seen, now)).await?;
     app.steps.at(Step::RecordBeforeCommit).await;
     tx.commit().await?;
+    broken::follow(app, tenant, &connection.slug, aftermath).await;
     Ok(Recorded::Changed(change, Box::new(connection)))
 }
 
@@ -95,7 +98,7 @@ pub(super) fn application_of(app: &App, connection: &Connection) -> Result<std::
         .ok_or(Error::NotFound("Application"))
 }
 
-fn apply(connection: &mut Connection, change: &Change) {
+pub(super) fn apply(connection: &mut Connection, change: &Change) {
     match change {
         Change::Nothing => {}
         Change::Troubled(trouble) => {
@@ -114,13 +117,18 @@ fn apply(connection: &mut Connection, change: &Change) {
     }
 }
 
-fn reschedule(connection: &mut Connection, application: &Application, retry_after: Option<Duration>, now: Timestamp) {
+pub(super) fn reschedule(
+    connection: &mut Connection,
+    application: &Application,
+    retry_after: Option<Duration>,
+    now: Timestamp,
+) {
     let due = next_due(connection, application, random_fraction(), now);
     connection.schedule.due_at = due.map(|due| due.max(now.after(retry_after.unwrap_or_default())));
     connection.updated_at = now;
 }
 
-async fn write_change(
+pub(super) async fn write_change(
     tx: &mut Tx,
     tenant: &Tenant,
     connection: &Connection,
@@ -276,48 +284,6 @@ pub(super) fn plain_entry(kind: &str, now: Timestamp) -> TimelineEntry {
         confidence: None,
         evidence: None,
     }
-}
-
-/// Flags connections because the team itself has removed their OAuth client; returns how many were not flagged before.
-pub async fn flag_all_deleted(
-    app: &App,
-    tx: &mut Tx,
-    tenant: &Tenant,
-    connections: Vec<Connection>,
-) -> Result<usize, Error> {
-    let judgement = Judgement {
-        verdict: Verdict::AppBroken,
-        reason: Some(Reason::OauthAppDeleted),
-        confidence: Confidence::Stated,
-        evidence: Evidence {
-            rule: "client.removed".to_owned(),
-            words: "the team removed its OAuth client".to_owned(),
-            status: 0,
-        },
-    };
-    let now = app.now();
-    let mut flagged = 0;
-    for connection in connections {
-        let guard = Guard {
-            version: connection.version,
-            fence: None,
-        };
-        let Some(mut held) = store::hold(tx, &tenant.id, &connection.id, (guard, now)).await? else {
-            continue;
-        };
-        let change = transition(&held, &judgement, now);
-        if change == Change::Nothing {
-            continue;
-        }
-        apply(&mut held, &change);
-        // Nothing can be refreshed without a client: it is due again when one is set.
-        held.schedule.due_at = None;
-        held.updated_at = now;
-        store::save(tx, &held).await?;
-        write_change(tx, tenant, &held, (&change, &judgement, now)).await?;
-        flagged += 1;
-    }
-    Ok(flagged)
 }
 
 /// The team's own word that a connection is dead (contract section 19, row 7).

@@ -237,16 +237,24 @@ pub async fn of_external_account(
     rows.iter().map(connection).collect()
 }
 
-const TRY_AGAIN: &str = "UPDATE connections SET due_at = $1 WHERE tenant = $2 AND slug = $3 AND auth_type = 'oauth2' \
-    AND has_refresh_token = 1 AND disconnected_at IS NULL \
-    AND (trouble_verdict = 'app_broken' OR reason = 'oauth_app_deleted')";
+/// The pause between two connections that a mended OAuth client lets on, and over how long they are spread at most.
+const PACE_MS: i64 = 100;
+const SPREAD_MS: i64 = 15 * 60 * 1000;
 
-/// Makes due at once what a broken OAuth client had stopped.
+const TRY_AGAIN: &str = "UPDATE connections SET due_at = $1 + ((paced.turn - 1) * $4) % $5 FROM ( \
+        SELECT id AS paced_id, ROW_NUMBER() OVER (ORDER BY id) AS turn FROM connections \
+        WHERE tenant = $2 AND slug = $3 AND auth_type = 'oauth2' AND has_refresh_token = 1 AND disconnected_at IS NULL \
+          AND (trouble_verdict = 'app_broken' OR reason = 'oauth_app_deleted') \
+    ) paced WHERE connections.tenant = $2 AND connections.id = paced.paced_id";
+
+/// Makes due what a broken OAuth client had stopped: the first at once, ten a second, all within a quarter of an hour.
 pub async fn try_again(conn: &mut AnyConnection, tenant: &TenantId, slug: &str, now: Timestamp) -> Result<u64, Error> {
     let done = sqlx::query(TRY_AGAIN)
         .bind(now.as_millis())
         .bind(tenant.as_str())
         .bind(slug)
+        .bind(PACE_MS)
+        .bind(SPREAD_MS)
         .execute(conn)
         .await?;
     Ok(done.rows_affected())

@@ -105,6 +105,11 @@ fn api() -> OpenApiRouter<App> {
         ))
         .routes(routes!(api::reauth_links::revoke))
         .routes(routes!(api::audit::list))
+        // incidents
+        .routes(routes!(api::incidents::list))
+        .routes(routes!(api::incidents::get))
+        .routes(routes!(api::incidents::close))
+        .routes(routes!(api::incidents::confirm_deletion))
         // linked accounts and sessions
         .routes(routes!(
             api::linked_accounts::list,

@@ -14,10 +14,11 @@
 //! A refused call of a connection that can be refreshed is no proof: it is refreshed first, and asked again. A refused fresh
 //! token is proof; so is a refused key.
 //!
-//! Reading order: [`plan()`] decides, `lease` claims, [`renew()`] acts, `sweep` does so for all that is due, [`check()`] asks the
+//! Reading order: [`plan()`] decides, `lease` claims, `hold` keeps back what would find a broken OAuth client, [`renew()`] acts, `sweep` does so for all that is due, [`check()`] asks the
 //! provider now, [`live()`] hands out a credential that works.
 
 mod check;
+mod hold;
 mod lease;
 mod live;
 mod once;

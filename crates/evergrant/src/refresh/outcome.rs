@@ -21,6 +21,8 @@ pub enum Did {
     Unverified,
     /// The team has set no OAuth client, so nothing can be refreshed.
     NoClient,
+    /// The application has an open incident, and another connection finds out whether it is over.
+    HeldBack,
 }
 
 impl Did {
@@ -36,6 +38,7 @@ impl Did {
             Self::Superseded => "superseded",
             Self::Unverified => "unverified",
             Self::NoClient => "no_oauth_client",
+            Self::HeldBack => "held_back",
         }
     }
 }

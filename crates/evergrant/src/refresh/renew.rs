@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use evergrant_oauth::{TokenSet, reply};
 
+use super::hold;
 use super::lease::{self, LEASE, Lease};
 use super::outcome::{Did, Outcome};
 use super::plan::{Plan, Why, plan};
@@ -56,7 +57,10 @@ pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> R
         };
     };
     match plan(&lease.connection, why, app.now()) {
-        Plan::Renew => attempt(app, tenant, &lease).await,
+        Plan::Renew => match hold::held_until(app, tenant, &lease, why).await? {
+            Some(until) => hold::hold_back(app, lease, until).await,
+            None => attempt(app, tenant, &lease).await,
+        },
         Plan::Ask => ask(app, tenant, &lease).await,
         Plan::Reauthorize => settle(app, tenant, &lease, ended(&lease.connection, app)).await,
         Plan::UseAsIs => {

@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["tenants"],
     &["links"],
     &["webhooks", "accounts"],
+    &["incidents"],
     &["connections", "sessions"],
     &["clients"],
     &["probes"],

@@ -13,6 +13,7 @@ mod cursor;
 pub mod default_app;
 pub mod docs;
 pub mod health;
+pub mod incidents;
 pub mod linked_account_view;
 pub mod linked_accounts;
 pub mod org;

@@ -10,6 +10,7 @@ mod delivery;
 mod disconnect;
 mod erased;
 mod hand_out;
+mod incidents;
 mod issuer;
 mod lease;
 mod live;

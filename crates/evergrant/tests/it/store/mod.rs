@@ -5,6 +5,7 @@ mod audit;
 mod authorize;
 mod clients;
 mod connections;
+mod incidents;
 mod lease;
 mod links;
 mod listing;
