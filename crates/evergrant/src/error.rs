@@ -64,6 +64,15 @@ pub enum CallFault {
     Repeat,
 }
 
+/// Two accounts at the provider, as people call them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherAccount {
+    /// Whose the connection is.
+    pub expected: String,
+    /// Whose the new credential is.
+    pub found: String,
+}
+
 /// Everything a request or a job can fail with.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -130,6 +139,14 @@ pub enum Error {
     /// Something of that name exists, or is in use; the message says what to do first.
     #[error("{0}")]
     Conflict(String),
+    /// A new credential belongs to another account at the provider than the connection: the customer must use the expected
+    /// one. Nothing was changed.
+    #[error(
+        "this credential belongs to `{}`, the connection to `{}`; nothing was changed. Use the account that was connected \
+         before, or disconnect it first",
+        .0.found, .0.expected
+    )]
+    OtherAccount(Box<OtherAccount>),
     /// Only the end customer can fix this one, by reconnecting.
     #[error("The connection must be re-authorised: {}", .0.reason)]
     ReauthRequired(Box<ReauthRequired>),

@@ -204,6 +204,12 @@ export class Evergrant {
   /** Asks the provider now whether the credential still works. @param {string} id */
   check(id) { return this.cli(['connection', 'check', ...TENANT, id]); }
 
+  /** Flags a connection by hand. @param {string} id */
+  expire(id) { return this.cli(['connection', 'expire', ...TENANT, id]); }
+
+  /** What happens when a customer reconnects with another account. @param {'refuse' | 'ask'} word */
+  setPolicy(word) { return this.cli(['policy', 'set', ...TENANT, '--account-switch', word]); }
+
   /** Starts a consent and returns the address that opens in the customer's browser. @param {string} account @param {string} slug @returns {Promise<string>} */
   async oauthUrl(account, slug) {
     return (await this.api('GET', `/api/v2/public/linked-account/integration/oauth-url/${slug}`, { account })).auth_url;

@@ -104,6 +104,7 @@ impl Ending {
                 };
             }
             NotCompleted::Invalid => "LINK_INVALID",
+            NotCompleted::OtherAccount(_) => "ACCOUNT_MISMATCH",
             NotCompleted::ProviderProblem { .. } => "PROVIDER_PROBLEM",
             NotCompleted::NotSetUp { .. } => "NOT_SET_UP",
             NotCompleted::NoTokens { .. } => "NO_TOKENS",

@@ -12,11 +12,12 @@ use super::disconnect::give_back;
 use super::identity;
 use super::model::Pending;
 use super::store::{self, Authorization};
+use super::switch::{self, Stopped};
 use crate::accounts::{self, LinkedAccount};
 use crate::app::App;
 use crate::catalog::{self, Application, AuthType};
 use crate::clients::{self, Purpose};
-use crate::connections::{self, Connection, Fresh, Given};
+use crate::connections::{self, Connection, Fresh, Given, Switch};
 use crate::egress::Unreachable;
 use crate::error::Error;
 use crate::ids::{ConnectionId, sha256_hex};
@@ -58,6 +59,9 @@ pub enum NotCompleted {
         /// The application's name.
         application: String,
     },
+    /// It is another account at the provider than the connection's.
+    #[error("another account was expected")]
+    OtherAccount(Box<Stopped>),
     /// The provider granted, and then would not or could not hand out tokens.
     #[error("the provider did not hand out tokens")]
     NoTokens {
@@ -83,7 +87,7 @@ pub async fn complete(app: &App, slug: &str, pairs: &[(String, String)], browser
     match take(app, slug, pairs, browser).await {
         Ok(taken) => Ended {
             asker: Some(taken.pending.asker.clone()),
-            result: finish(app, taken).await,
+            result: finish(app, taken, browser).await,
         },
         Err(error) => Ended {
             asker: None,
@@ -129,7 +133,7 @@ async fn take(app: &App, slug: &str, pairs: &[(String, String)], browser: &str) 
     })
 }
 
-async fn finish(app: &App, taken: Taken) -> Result<Completed, NotCompleted> {
+async fn finish(app: &App, taken: Taken, browser: &str) -> Result<Completed, NotCompleted> {
     let Taken {
         callback,
         application,
@@ -147,9 +151,11 @@ async fn finish(app: &App, taken: Taken) -> Result<Completed, NotCompleted> {
         }
     };
     let set = exchange(app, &tenant, (&application, &pending), &code).await?;
-    let (client_id, inputs) = (pending.client_id, pending.inputs);
+    let (client_id, inputs, asker) = (pending.client_id, pending.inputs, pending.asker);
     let fresh = Fresh::granted(set, client_id, inputs, (&application.lifetimes, app.now()));
-    let identifier = identity::of_grant(app, &application, &fresh.credential).await;
+    let asked = identity::ask(app, &application, &fresh.credential).await;
+    let unanswered = asked.is_err();
+    let identifier = asked.ok().flatten();
 
     let repaired = authorization.connection.as_ref();
     let given = Given {
@@ -159,7 +165,17 @@ async fn finish(app: &App, taken: Taken) -> Result<Completed, NotCompleted> {
         fresh,
         proved: identity::is_probed(&application) && identifier.is_some(),
         identifier,
+        switch: Switch::Refused,
     };
+    if unanswered && switch::expects_an_account(app, &tenant, &given).await? {
+        // Whose the old one was is known, whose this one is cannot be told now: it may not be swapped unseen.
+        let application = application.name.clone();
+        return Err(NotCompleted::ProviderProblem { application });
+    }
+    if let Some(found) = switch::other_account(app, &tenant, &given).await? {
+        let stopped = switch::stop(app, &tenant, given, found, (browser, &asker)).await?;
+        return Err(NotCompleted::OtherAccount(Box::new(stopped)));
+    }
     let connection = store_grant(app, &tenant, given, repaired).await?;
     Ok(Completed {
         application: application.name.clone(),

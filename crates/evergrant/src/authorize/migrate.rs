@@ -3,12 +3,12 @@
 use evergrant_oauth::{Extras, TokenSet};
 
 use super::model::{Inputs, check_inputs};
-use super::{identity, save_keys};
+use super::{identity, save_keys_as};
 use crate::accounts::LinkedAccount;
 use crate::app::App;
 use crate::catalog::{Application, AuthType};
 use crate::clients;
-use crate::connections::{self, Connection, Fresh, Given};
+use crate::connections::{self, Connection, Fresh, Given, Switch};
 use crate::error::Error;
 use crate::refresh;
 use crate::secret::Secret;
@@ -35,7 +35,7 @@ pub async fn migrate(
         .iter()
         .any(|one| one.slug == application.slug && one.auth_type == auth_type);
     let connection = match auth_type {
-        AuthType::Keybased => save_keys(app, tenant, account, (application, given)).await?,
+        AuthType::Keybased => save_keys_as(app, (tenant, account), (application, given), Switch::Allowed).await?,
         AuthType::OAuth2 => tokens(app, tenant, account, (application, given)).await?,
     };
     Ok(Migrated { connection, created })
@@ -81,6 +81,8 @@ async fn tokens(
         fresh,
         proved: false,
         identifier: None,
+        // Whose it is comes out only afterwards, and the team has said that this is the one.
+        switch: Switch::Allowed,
     };
     let mut tx = app.db.begin().await?;
     let (connection, _) = connections::activate(app, &mut tx, tenant, given).await?;

@@ -22,6 +22,7 @@ mod open;
 mod org;
 mod origins;
 mod out;
+mod policy;
 mod reauth_link;
 mod sandbox;
 mod secret_input;
@@ -118,6 +119,10 @@ enum Command {
     /// The audit trail: who did what to what, and who was given which credential
     #[command(after_help = "Example:\n  evergrant audit list --action credential.read")]
     Audit(tenant::Of<audit::Command>),
+    /// What customers of an environment may do
+    #[command(after_help = "Examples:\n  evergrant policy show\n  \
+        evergrant policy set --account-switch ask")]
+    Policy(tenant::Of<policy::Command>),
     /// Judge observations: what does this answer of a provider mean?
     Judge(judge::Judge),
     /// Check settings, data folder, database, master key and backlog
@@ -230,6 +235,7 @@ impl Desk {
             Command::Incident(of) => incident::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Webhook(of) => webhook::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Audit(of) => audit::run(self, &of.environment(self).await?.tenant, of.command).await,
+            Command::Policy(of) => policy::run(self, &of.environment(self).await?.tenant, of.command).await,
             Command::Origins(of) => origins::run(self, &of.environment(self).await?, of.command).await,
             Command::Serve | Command::Demo | Command::Judge(_) | Command::Doctor | Command::Openapi => Ok(()),
         }

@@ -35,10 +35,12 @@ pub use credential::{Credential, Tokens, open, place, seal};
 pub use fresh::Fresh;
 pub use list::{After, Filter, Listed, Standing, list};
 pub use look_up::{Which, look_up, store as look_up_store};
-pub use model::{Connection, ConnectionStatus, Flag, KEPT_AFTER_DISCONNECT, Named, Schedule, Trouble, external_id};
+pub use model::{
+    Connection, ConnectionStatus, Flag, KEPT_AFTER_DISCONNECT, Named, Schedule, Trouble, external_id, other_account,
+};
 pub use observe::{circumstances, observation};
 pub use reauth::{Linked, Opened, open_link, reauth_link};
-pub use record::{Given, Observed, Recorded, activate, record, tell};
+pub use record::{Given, Observed, Recorded, Switch, activate, record, tell};
 pub(crate) use row::{columns, connection};
 pub use schedule::{ahead, retry_after_failures};
 pub use store::{Guard, TimelineEntry};

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::catalog::AuthType;
 use crate::clock::Timestamp;
+use crate::error::OtherAccount;
 use crate::ids::{AccountId, ConnectionId, TenantId};
 use crate::reason::{Confidence, Reason, Verdict};
 use crate::vault::Sealed;
@@ -157,6 +158,23 @@ impl Connection {
     pub fn identifier_or_na(&self) -> Value {
         self.identifier.clone().unwrap_or_else(|| Value::from("NA"))
     }
+}
+
+/// Whether an identifier names another account than the connection's. Not knowing either is no difference.
+#[must_use]
+pub fn other_account(connection: &Connection, identifier: Option<&Value>) -> Option<OtherAccount> {
+    let (before, now) = (connection.identifier.as_ref()?, identifier?);
+    if external_id(before)? == external_id(now)? {
+        return None;
+    }
+    let name = |identifier: &Value| {
+        let name = identifier.get("name").and_then(Value::as_str);
+        name.or_else(|| external_id(identifier)).unwrap_or_default().to_owned()
+    };
+    Some(OtherAccount {
+        expected: name(before),
+        found: name(now),
+    })
 }
 
 /// The id in an identifier: the text itself, or the `id` of an object.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::broken;
 use super::credential;
 use super::fresh::Fresh;
-use super::model::{Connection, ConnectionStatus, Schedule};
+use super::model::{Connection, ConnectionStatus, Schedule, other_account};
 use super::schedule::next_due;
 use super::store::{self, Guard, TimelineEntry};
 use super::transition::{Change, transition};
@@ -198,15 +198,32 @@ pub struct Given<'a> {
     pub identifier: Option<Value>,
     /// Whether a call with this very credential has been accepted.
     pub proved: bool,
+    /// Whether it may be another account's than the connection's.
+    pub switch: Switch,
+}
+
+/// Whether a connection may pass to another account at the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// It may not.
+    Refused,
+    /// Somebody who may has said so.
+    Allowed,
 }
 
 /// Stores a credential that the customer has just given: a first connection, or the repair in place of an existing one.
-/// Says whether it is new.
+/// Says whether it is new. Another account's credential is [`Error::OtherAccount`] unless `given` allows it: this is the
+/// check that counts, since the row is held.
 pub async fn activate(app: &App, tx: &mut Tx, tenant: &Tenant, given: Given<'_>) -> Result<(Connection, bool), Error> {
     let sealer = tenants::sealer(app, tenant).await?;
     let now = app.now();
     accounts::hold(tx, tenant, given.account).await?;
     let (mut connection, new) = take_or_insert(tx, tenant, &given, now).await?;
+    if given.switch == Switch::Refused
+        && let Some(other) = other_account(&connection, given.identifier.as_ref())
+    {
+        return Err(Error::OtherAccount(Box::new(other)));
+    }
     connection.sealed = Some(credential::seal(&sealer, &connection.id, &given.fresh.credential));
     connection.schedule = given.fresh.schedule;
     let was_flagged = connection.is_flagged();

@@ -103,6 +103,7 @@ pub(super) fn class(error: &Error) -> (StatusCode, &'static str, &'static str) {
             (StatusCode::NOT_FOUND, "NOT_FOUND", RESOURCE_NOT_FOUND)
         }
         Error::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT", "CONFLICT"),
+        Error::OtherAccount(_) => (StatusCode::CONFLICT, "CONFLICT", "ACCOUNT_MISMATCH"),
         Error::ReauthRequired(_) => (StatusCode::CONFLICT, "CONFLICT", "REAUTH_REQUIRED"),
         Error::ProviderUnavailable { .. } => (StatusCode::BAD_GATEWAY, "BAD_GATEWAY", "PROVIDER_UNAVAILABLE"),
         Error::Call(fault) => class_of_call(*fault),

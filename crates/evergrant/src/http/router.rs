@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use axum::{Router, extract::DefaultBodyLimit};
 use tower::Layer as _;
 use tower::util::MapRequestLayer;
@@ -84,6 +84,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(api::applications::auth_structure))
         .routes(routes!(api::clients::get, api::clients::put, api::clients::remove))
         .routes(routes!(api::clients::origins, api::clients::set_origins))
+        .routes(routes!(api::policy::get, api::policy::put))
         // connecting
         .routes(routes!(api::connecting::integrate))
         .routes(routes!(api::connecting::oauth_url))
@@ -161,6 +162,7 @@ fn pages() -> Router<App> {
         .route("/repair", get(portal::show_repair).post(portal::act_on_repair))
         .route("/api/v1/{slug}/start/{token}", get(portal::start))
         .route("/api/v1/{slug}/callback", get(portal::callback))
+        .route("/api/v1/{slug}/account", post(portal::decide))
         .route("/icons/{file}", get(portal::icon))
         .route("/assets/close.js", get(portal::script))
         .route("/assets/{file}", get(portal::asset))

@@ -9,8 +9,8 @@ mod model;
 pub mod store;
 mod work;
 
-pub use model::{ApiKey, Environment, EnvironmentRow, NewKey, Organisation, Scope, Scopes, Tenant};
+pub use model::{AccountSwitch, ApiKey, Environment, EnvironmentRow, NewKey, Organisation, Scope, Scopes, Tenant};
 pub use work::{
     authenticate, create_key, create_organisation, ensure_default, name_signing_key, origin, revoke_key, sealer,
-    set_origins, signing_key,
+    set_account_switch, set_origins, signing_key,
 };

@@ -178,6 +178,32 @@ impl fmt::Display for Scopes {
     }
 }
 
+/// What happens when a customer reconnects with another account at the provider than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountSwitch {
+    /// Nothing changes, and the customer is told which account was expected.
+    Refuse,
+    /// The customer may knowingly replace it.
+    Ask,
+}
+
+impl AccountSwitch {
+    /// The word in the database and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Ask => "ask",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Refuse, Self::Ask].into_iter().find(|one| one.as_str() == word)
+    }
+}
+
 /// An API key as it is listed: everything but its value.
 #[derive(Clone, Debug)]
 pub struct ApiKey {

@@ -3,7 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use super::model::{ApiKey, Environment, EnvironmentRow, Organisation, Scopes, Tenant};
+use super::model::{AccountSwitch, ApiKey, Environment, EnvironmentRow, Organisation, Scopes, Tenant};
 use crate::clock::Timestamp;
 use crate::db::{Db, LookUp};
 use crate::error::Error;
@@ -121,6 +121,37 @@ fn environment_row(row: &AnyRow) -> Result<EnvironmentRow, Error> {
         return_origins: serde_json::from_str(&returns).map_err(|_| corrupt())?,
         frame_origins: serde_json::from_str(&frames).map_err(|_| corrupt())?,
     })
+}
+
+const ACCOUNT_SWITCH: &str = "SELECT account_switch FROM environments WHERE id = $1";
+
+/// What happens when a customer reconnects with another account than before.
+pub async fn account_switch(conn: &mut AnyConnection, tenant: &TenantId) -> Result<AccountSwitch, Error> {
+    let row = sqlx::query(ACCOUNT_SWITCH)
+        .bind(tenant.as_str())
+        .fetch_one(conn)
+        .await?;
+    let word: String = row.try_get(0)?;
+    AccountSwitch::parse(&word).ok_or_else(|| Error::Corrupt {
+        table: "environments",
+        id: tenant.to_string(),
+    })
+}
+
+const SET_ACCOUNT_SWITCH: &str = "UPDATE environments SET account_switch = $1 WHERE id = $2";
+
+/// Sets what happens when a customer reconnects with another account than before.
+pub async fn set_account_switch(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    policy: AccountSwitch,
+) -> Result<(), Error> {
+    sqlx::query(SET_ACCOUNT_SWITCH)
+        .bind(policy.as_str())
+        .bind(tenant.as_str())
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 const SET_ORIGINS: &str = "UPDATE environments SET return_origins = $1, frame_origins = $2 WHERE id = $3";

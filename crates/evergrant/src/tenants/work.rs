@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::model::{ApiKey, Environment, EnvironmentRow, NewKey, Organisation, Scope, Scopes, Tenant};
+use super::model::{AccountSwitch, ApiKey, Environment, EnvironmentRow, NewKey, Organisation, Scope, Scopes, Tenant};
 use super::store;
 use crate::app::App;
 use crate::db::Tx;
@@ -213,6 +213,15 @@ pub async fn set_origins(
         app.now(),
     )
     .await?;
+    tx.commit().await
+}
+
+/// Sets what happens when a customer reconnects with another account than before.
+pub async fn set_account_switch(app: &App, tenant: &Tenant, policy: AccountSwitch, by: &str) -> Result<(), Error> {
+    let mut tx = app.db.begin().await?;
+    store::set_account_switch(&mut tx, &tenant.id, policy).await?;
+    let entry = (by, "account-switch.set", policy.as_str());
+    store::audit(&mut tx, &tenant.id, entry, app.now()).await?;
     tx.commit().await
 }
 

@@ -40,6 +40,7 @@ const TOO_LONG: &[(&str, usize)] = &[];
 
 /// Functions of the stores that no test calls by name, and the tests that run them on both engines.
 const REACHED: &[(&str, &str)] = &[
+    ("account_switch", "flows/account.rs: the policy"),
     ("append_timeline", "every connection that is stored: api/connected.rs"),
     ("audit", "every test: a key is created"),
     ("data_keys", "every test: a tenant's values are sealed"),
@@ -54,6 +55,7 @@ const REACHED: &[(&str, &str)] = &[
     ("insert_environment", "every test: an organisation is created"),
     ("insert_key", "every test: a key is created"),
     ("insert_organisation", "every test: an organisation is created"),
+    ("insert_waiting", "flows/account.rs: a decision is asked for"),
     (
         "live_of_application",
         "api/hostile/strangers.rs: an OAuth client is removed",
@@ -64,7 +66,9 @@ const REACHED: &[(&str, &str)] = &[
     ("release", "flows: a refresh that need not send"),
     ("save", "every connection that is stored: api/connected.rs"),
     ("sealed_key", "flows/delivery.rs: signing"),
+    ("set_account_switch", "flows/account.rs: the policy"),
     ("take_by_state", "flows: the callback"),
+    ("take_waiting", "flows/account.rs: a customer decides"),
     ("timeline", "api/checklist.rs: a connection that expires is shown"),
     ("try_again", "api/hostile/world.rs: an OAuth client is set"),
     ("worked", "api/proxy: every call that succeeds"),

@@ -15,10 +15,11 @@ use crate::accounts;
 use crate::app::App;
 use crate::authorize::{self, Asker, Begun, Inputs};
 use crate::catalog::{Application, AuthType};
+use crate::connections::Switch;
 use crate::error::{Code, Error};
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::extract::{Account, Admin, JsonBody, KeyAccount, Params, Segment, SessionAccount, linked_account_id};
-use crate::tenants::{self, Scope};
+use crate::tenants::{self, AccountSwitch, Scope};
 
 /// Where the customer's browser goes next.
 #[derive(Debug, Serialize, ToSchema)]
@@ -102,40 +103,61 @@ pub async fn oauth_url(
     auth_url(&app, &on, (&slug, query), Asker::at(None)).await
 }
 
-async fn save_keys(app: &App, on: &Account, (slug, body): (&str, Map<String, Value>)) -> Result<Json<Saved>, ApiError> {
+/// Whether the caller knows what it does.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SaveQuery {
+    /// `true`: take a key of another account at the provider than before, where the environment's policy is `ask`.
+    switch_account: Option<String>,
+}
+
+async fn save_keys(
+    app: &App,
+    on: &Account,
+    (slug, body): (&str, Map<String, Value>),
+    query: SaveQuery,
+) -> Result<Json<Saved>, ApiError> {
     let application = application(app, &on.tenant, slug)?;
-    authorize::save_keys(app, &on.tenant, &on.account, (&application, inputs(body)?)).await?;
+    let policy = tenants::store::account_switch(&mut *app.db.read().await?, &on.tenant.id).await?;
+    let switch = match (policy, query.switch_account.as_deref()) {
+        (AccountSwitch::Ask, Some("true")) => Switch::Allowed,
+        _ => Switch::Refused,
+    };
+    authorize::save_keys_as(app, (&on.tenant, &on.account), (&application, inputs(body)?), switch).await?;
     Ok(Json(Saved { success: true }))
 }
 
 /// Connects, or reconnects, with typed-in values. A value that the provider refuses changes nothing.
 #[utoipa::path(post, path = "/api/v2/app/{slug}/save", tag = "connecting",
-    params(("slug" = String, Path, description = "The application")), request_body = HashMap<String, Value>,
+    params(("slug" = String, Path, description = "The application"), SaveQuery), request_body = HashMap<String, Value>,
     security(("session" = [])),
     responses((status = 200, body = Saved), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 502, body = ErrorBody)))]
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 502, body = ErrorBody)))]
 pub async fn save(
     State(app): State<App>,
     SessionAccount(on): SessionAccount,
     Segment(slug): Segment,
+    Params(query): Params<SaveQuery>,
     JsonBody(body): JsonBody<Map<String, Value>>,
 ) -> Result<Json<Saved>, ApiError> {
-    save_keys(&app, &on, (&slug, body)).await
+    save_keys(&app, &on, (&slug, body), query).await
 }
 
 /// The same, from a server.
 #[utoipa::path(put, path = "/api/v2/public/linked-account/integration/save-key-credentials/{slug}", tag = "connecting",
-    params(("slug" = String, Path, description = "The application")), request_body = HashMap<String, Value>,
+    params(("slug" = String, Path, description = "The application"), SaveQuery), request_body = HashMap<String, Value>,
     security(("api_key" = [], "linked_account" = [])),
     responses((status = 200, body = Saved), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 502, body = ErrorBody)))]
+        (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody),
+        (status = 502, body = ErrorBody)))]
 pub async fn save_public(
     State(app): State<App>,
     KeyAccount(on): KeyAccount,
     Segment(slug): Segment,
+    Params(query): Params<SaveQuery>,
     JsonBody(body): JsonBody<Map<String, Value>>,
 ) -> Result<Json<Saved>, ApiError> {
-    save_keys(&app, &on, (&slug, body)).await
+    save_keys(&app, &on, (&slug, body), query).await
 }
 
 /// Values as they are stored: text. Numbers and booleans are taken as they are written (contract, section 6.3).

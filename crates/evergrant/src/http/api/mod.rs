@@ -17,6 +17,7 @@ pub mod incidents;
 pub mod linked_account_view;
 pub mod linked_accounts;
 pub mod org;
+pub mod policy;
 pub mod proxy;
 pub mod reauth_links;
 pub mod session_tokens;

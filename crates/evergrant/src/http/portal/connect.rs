@@ -3,22 +3,25 @@
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::account::{self, AccountPage};
+use super::consent;
 use super::detail::{DetailPage, state_mark};
 use super::message::MessagePage;
 use super::page::{PageError, send, with_headers};
 use super::session::{self, Posted, Visitor};
 use super::standing::Status;
 use crate::app::App;
-use crate::authorize;
+use crate::authorize::{self, KeysSaved};
 use crate::catalog::{Application, AuthType};
 use crate::connections;
 use crate::error::Error;
 use crate::http::api::applications::application;
+use crate::ids::random_token;
 
 /// What `GET /connect/{…}` may be asked for besides.
 #[derive(Debug, Default, Deserialize)]
@@ -65,6 +68,7 @@ pub async fn state(
 pub async fn act(
     State(app): State<App>,
     segment: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
     posted: Posted,
 ) -> Result<Response, PageError> {
     let Path(slug) = segment.map_err(|_| Error::NotFound("Application"))?;
@@ -79,7 +83,7 @@ pub async fn act(
     let auth_type = asked
         .filter(|kind| application.supports(*kind))
         .unwrap_or(application.auth_type);
-    match connect(&app, &posted, (&application, auth_type)).await {
+    match connect(&app, (&posted, &headers), (&application, auth_type)).await {
         Ok(response) => Ok(response),
         Err(error) => {
             let Some(status) = try_again(&error) else {
@@ -103,7 +107,7 @@ pub(super) const fn try_again(error: &Error) -> Option<StatusCode> {
 
 async fn connect(
     app: &App,
-    posted: &Posted,
+    (posted, headers): (&Posted, &HeaderMap),
     (application, auth_type): (&Application, AuthType),
 ) -> Result<Response, Error> {
     let (visitor, form) = (&posted.visitor, &posted.form);
@@ -111,8 +115,19 @@ async fn connect(
     let inputs = form.fields.clone();
     match auth_type {
         AuthType::Keybased => {
-            authorize::save_keys(app, &on.tenant, &on.account, (application, inputs)).await?;
-            Ok(back(visitor, ("connected", &application.slug)))
+            let browser = consent::browser(app, headers).unwrap_or_else(|| random_token(""));
+            let (whose, wish) = ((&on.tenant, &on.account), (application, inputs));
+            match authorize::save_keys_in_browser(app, whose, wish, browser.expose()).await? {
+                KeysSaved::Stored(_) => Ok(back(visitor, ("connected", &application.slug))),
+                KeysSaved::Stopped(stopped) => {
+                    let page = AccountPage::new(
+                        visitor.frame.clone(),
+                        (&application.slug, &stopped),
+                        Some("/connect".to_owned()),
+                    );
+                    account::ask(app, &page, &browser)
+                }
+            }
         }
         AuthType::OAuth2 => {
             let url = authorize::begin(app, &on.tenant, &on.account, (application, inputs)).await?;

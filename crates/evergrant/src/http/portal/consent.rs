@@ -8,6 +8,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::account::AccountPage;
 use super::link;
 use super::message::{Link, MessagePage, News, Tone};
 use super::page::{Frame, PageError, send, with_headers};
@@ -31,7 +32,7 @@ const fn cookie_name(https: bool) -> &'static str {
 }
 
 /// The browser's value, if it has one that we could have given it.
-fn browser(app: &App, headers: &HeaderMap) -> Option<Secret> {
+pub(super) fn browser(app: &App, headers: &HeaderMap) -> Option<Secret> {
     let value = session::cookie_value(headers, cookie_name(is_https(app)))?;
     let ours = value.expose().len() == 43
         && value
@@ -60,19 +61,24 @@ pub async fn start(
     let Some(started) = started else {
         return Ok(no_longer_valid());
     };
-    let https = is_https(&app);
-    let secure = if https { "; Secure" } else { "" };
-    let (name, seconds) = (cookie_name(https), LIFETIME.as_secs());
-    let cookie = format!(
-        "{name}={}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}",
-        browser.expose()
-    );
+    let cookie = browser_cookie(&app, &browser);
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Error::Internal("a header of the start page"));
     let headers = [
         (header::LOCATION, value(started.url.as_str())?),
         (header::SET_COOKIE, value(&cookie)?),
     ];
     Ok(with_headers((StatusCode::FOUND, headers, "").into_response(), &[]))
+}
+
+/// The cookie by which a browser is known again for ten minutes.
+pub(super) fn browser_cookie(app: &App, browser: &Secret) -> String {
+    let https = is_https(app);
+    let secure = if https { "; Secure" } else { "" };
+    let (name, seconds) = (cookie_name(https), LIFETIME.as_secs());
+    format!(
+        "{name}={}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}",
+        browser.expose()
+    )
 }
 
 /// `GET /api/v1/{slug}/callback`: the provider's answer, in the customer's browser.
@@ -91,22 +97,43 @@ pub async fn callback(
     };
     let query = query.unwrap_or_default();
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let Ended { asker, result } = authorize::complete(&app, &slug, &pairs, browser.expose()).await;
+    let ended = authorize::complete(&app, &slug, &pairs, browser.expose()).await;
+    let frame = visitor.map_or_else(|_| Frame::anonymous(), |visitor| visitor.frame);
+    tell(&app, (slug, &headers), frame, ended)
+}
+
+/// Tells the customer, and the page that asked, how it ended.
+pub(super) fn tell(
+    app: &App,
+    (slug, headers): (String, &HeaderMap),
+    frame: Frame,
+    ended: Ended,
+) -> Result<Response, PageError> {
+    let Ended { asker, result } = ended;
     let ending = result.as_ref().map_or_else(Ending::of, |_| Ending::CONNECTED);
     let asker = asker.unwrap_or_default();
-    if let Some(address) = asker.address(&slug, ending) {
+    let address = asker.address(&slug, ending);
+    if let Err(NotCompleted::OtherAccount(stopped)) = &result {
+        let own = match asker.origin {
+            Some(_) => None,
+            None if session::has_cookie(app, headers) => Some("/connect".to_owned()),
+            None => link::has_cookie(app, headers).then(|| "/repair".to_owned()),
+        };
+        let page = AccountPage::new(frame, (&slug, stopped), address.map(String::from).or(own));
+        return Ok(send(StatusCode::CONFLICT, &page, &[]));
+    }
+    if let Some(address) = address {
         return back(&address);
     }
     let way = if asker.origin.is_some() {
         Way::Popup(news(asker, slug, ending))
-    } else if session::has_cookie(&app, &headers) {
+    } else if session::has_cookie(app, headers) {
         Way::Hosted
-    } else if link::has_cookie(&app, &headers) {
+    } else if link::has_cookie(app, headers) {
         Way::Linked
     } else {
         Way::Popup(None)
     };
-    let frame = visitor.map_or_else(|_| Frame::anonymous(), |visitor| visitor.frame);
     match result {
         Ok(done) => Ok(connected(frame, &done.application, way)),
         Err(error) => not_completed(frame, error, way),
@@ -156,6 +183,10 @@ fn not_completed(frame: Frame, error: NotCompleted, way: Way) -> Result<Response
     let (status, tone, said, application) = match error {
         NotCompleted::Invalid => return Ok(no_longer_valid()),
         NotCompleted::Failed(error) => return Err(error.into()),
+        NotCompleted::OtherAccount(stopped) => {
+            let page = AccountPage::new(frame, ("", &stopped), None);
+            return Ok(send(StatusCode::CONFLICT, &page, &[]));
+        }
         NotCompleted::Denied { application } => {
             let said = ("done.denied", "done.denied_text");
             (StatusCode::OK, Tone::Denied, said, application)
@@ -201,7 +232,7 @@ fn leaving(page: MessagePage, way: Way) -> MessagePage {
     MessagePage { link, ..page }
 }
 
-fn no_longer_valid() -> Response {
+pub(super) fn no_longer_valid() -> Response {
     let frame = Frame::anonymous();
     let (title, text) = (frame.say("error.stale"), frame.say("error.stale_text"));
     let page = MessagePage::new(frame, Tone::Error, title, text);

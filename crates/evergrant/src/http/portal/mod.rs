@@ -9,8 +9,10 @@
 //!
 //! Reading order: `words` (who reads, in which language), `session` (who is looking), `page` (how a page is sent), `theme`
 //! (a team's colours), `standing` (how an account stands with an application), `message`, `list`, `detail`, `form` (what
-//! they show), `connect` (what visitors do), `link` (repairing by link), `consent` (out to the provider and back).
+//! they show), `connect` (what visitors do), `link` (repairing by link), `consent` (out to the provider and back), `account`
+//! (another account than before).
 
+mod account;
 mod connect;
 mod consent;
 mod detail;
@@ -26,6 +28,7 @@ mod style;
 mod theme;
 mod words;
 
+pub use account::{AccountPage, decide};
 pub use connect::{act, open_or_detail, state};
 pub use consent::{callback, start};
 pub use detail::DetailPage;

@@ -19,6 +19,7 @@ pub(crate) async fn connect(t: &TestApp, tenant: &Tenant, account: &str, slug: &
         fresh: Fresh::keys(values.into_iter().collect(), t.app.now()),
         identifier: None,
         proved: true,
+        switch: evergrant::connections::Switch::Refused,
     };
     let mut tx = t.app.db.begin().await.unwrap();
     let (connection, _) = connections::activate(&t.app, &mut tx, tenant, given).await.unwrap();

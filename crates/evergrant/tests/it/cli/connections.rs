@@ -56,6 +56,7 @@ pub(super) async fn connect(program: &Program) -> String {
         fresh: Fresh::keys(values, app.now()),
         identifier: None,
         proved: false,
+        switch: evergrant::connections::Switch::Refused,
     };
     let mut tx = app.db.begin().await.unwrap();
     let (connection, new) = connections::activate(&app, &mut tx, &tenant, given).await.unwrap();

@@ -92,6 +92,7 @@ impl Crowd {
             fresh,
             identifier: None,
             proved: false,
+            switch: evergrant::connections::Switch::Refused,
         };
         let mut tx = app.db.begin().await.unwrap();
         connections::activate(app, &mut tx, tenant, given).await.unwrap();

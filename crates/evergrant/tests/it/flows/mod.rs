@@ -1,6 +1,7 @@
 //! Whole stories: with a clock that one can push and a third party that can be broken, or with a real process that one can
 //! kill.
 
+mod account;
 mod asker;
 mod canary;
 mod causes;

@@ -69,6 +69,7 @@ async fn connected(t: &TestApp, account: &str, slug: &str) {
         fresh: Fresh::keys(values, t.app.now()),
         identifier: None,
         proved: true,
+        switch: evergrant::connections::Switch::Refused,
     };
     let mut tx = t.app.db.begin().await.unwrap();
     connections::activate(&t.app, &mut tx, tenant, given).await.unwrap();
