@@ -144,7 +144,7 @@ async fn crowd<F: Future<Output = ()>>(size: usize, tell: impl Fn(Crowd) -> F) {
 async fn a_changed_secret_of_a_thousand_connections_is_one_incident_and_all_heal_once_it_is_mended() {
     crowd(1000, async |c| {
         c.provider.accept("another");
-        c.live(30, 10 * MINUTE).await;
+        c.live(9, 10 * MINUTE).await;
         assert_eq!(c.flagged().await, 0, "a changed secret flags nobody");
         let incidents = c.incidents().await;
         assert_eq!(incidents.len(), 1);
