@@ -48,7 +48,7 @@ pub async fn save_keys_as(
 #[derive(Debug)]
 pub enum KeysSaved {
     /// They are stored.
-    Stored(Connection),
+    Stored(Box<Connection>),
     /// They are another account's: nothing was changed.
     Stopped(Stopped),
 }
@@ -65,7 +65,9 @@ pub async fn save_keys_in_browser(
         Some(found) => switch::stop(app, tenant, given, found, (browser, &Asker::default()))
             .await
             .map(KeysSaved::Stopped),
-        None => store(app, tenant, given).await.map(KeysSaved::Stored),
+        None => store(app, tenant, given)
+            .await
+            .map(|stored| KeysSaved::Stored(Box::new(stored))),
     }
 }
 

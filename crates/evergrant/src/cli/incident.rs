@@ -54,8 +54,8 @@ pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyho
             let head = ["ID", "APPLICATION", "STATE", "REASON", "SEEN", "SINCE"];
             desk.out.list(json.collect::<Vec<_>>(), &head, all.iter().map(row))?;
         }
-        Command::Show { id } => show(desk, incidents::find(app, tenant, &id).await?)?,
-        Command::Close { id } => show(desk, clients::close_incident(app, tenant, &id, "operator").await?)?,
+        Command::Show { id } => show(desk, &incidents::find(app, tenant, &id).await?)?,
+        Command::Close { id } => show(desk, &clients::close_incident(app, tenant, &id, "operator").await?)?,
         Command::ConfirmDeletion { id, yes } => {
             let incident = incidents::find(app, tenant, &id).await?;
             anyhow::ensure!(
@@ -84,7 +84,7 @@ fn row(one: &Incident) -> [String; 6] {
     ]
 }
 
-fn show(desk: &Desk, one: Incident) -> anyhow::Result<()> {
+fn show(desk: &Desk, one: &Incident) -> anyhow::Result<()> {
     let words = &one.evidence.words;
     let fields = [
         ("id", one.id.to_string()),

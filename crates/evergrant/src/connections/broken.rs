@@ -13,7 +13,7 @@ use crate::catalog::AuthType;
 use crate::clock::Timestamp;
 use crate::db::Tx;
 use crate::error::Error;
-use crate::incidents::{self, Incident, Seen, Sighting, Witness};
+use crate::incidents::{self, Seen, Sighting, Witness};
 use crate::reason::{Confidence, Reason, Verdict};
 use crate::tenants::Tenant;
 use crate::verdict::{Evidence, Judgement};
@@ -34,11 +34,7 @@ impl Aftermath {
     /// What follows from a sighting.
     fn of(seen: Seen) -> Self {
         match seen {
-            Seen::Open(Incident {
-                deleted_at: Some(_),
-                evidence,
-                ..
-            }) => Self::Gone(evidence),
+            Seen::Open(incident) if incident.deleted_at.is_some() => Self::Gone(incident.evidence),
             Seen::Open(_) | Seen::Disbelieved => Self::Nothing,
         }
     }

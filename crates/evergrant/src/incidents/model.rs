@@ -151,7 +151,7 @@ impl<'a> Sighting<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen {
     /// It is, or was already, an open incident.
-    Open(Incident),
+    Open(Box<Incident>),
     /// It was counted as the tail of one that has just ended, or as the word of a witness that others refuted.
     Disbelieved,
 }

@@ -14,7 +14,7 @@ use crate::webhooks::{self, About, EventKind, outbox};
 /// one.
 pub async fn observe(tx: &mut Tx, tenant: &Tenant, seen: &Sighting<'_>) -> Result<Seen, Error> {
     if let Some(open) = store::see_again(tx, &tenant.id, seen).await? {
-        return Ok(Seen::Open(open));
+        return Ok(Seen::Open(Box::new(open)));
     }
     if store::is_disbelieved(tx, &tenant.id, seen).await? {
         return Ok(Seen::Disbelieved);
@@ -22,12 +22,12 @@ pub async fn observe(tx: &mut Tx, tenant: &Tenant, seen: &Sighting<'_>) -> Resul
     let Some(opened) = store::open(tx, &tenant.id, seen).await? else {
         // Somebody else has opened it between the two statements.
         let open = store::see_again(tx, &tenant.id, seen).await?;
-        return Ok(open.map_or(Seen::Disbelieved, Seen::Open));
+        return Ok(open.map_or(Seen::Disbelieved, |open| Seen::Open(Box::new(open))));
     };
     tracing::warn!(slug = opened.slug, incident = %opened.id, reason = %opened.reason, rule = opened.evidence.rule,
         "an application stopped working as a whole: look at its OAuth client");
     tell(tx, tenant, &opened, (EventKind::IncidentOpened, seen.now)).await?;
-    Ok(Seen::Open(opened))
+    Ok(Seen::Open(Box::new(opened)))
 }
 
 /// Closes the open incident of an application, if there is one, since its OAuth client has just worked; in the
