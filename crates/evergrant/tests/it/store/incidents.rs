@@ -84,14 +84,29 @@ async fn one_is_open_at_a_time_and_another_witness_confirms_it() {
         let word = sighting(&t, Witness::Team, &evidence, true);
         let gone = store::see_again(&mut tx, &theirs, &word).await.unwrap().unwrap();
         assert!(gone.deleted_at.is_some());
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
 
+#[tokio::test]
+async fn an_incident_is_found_by_its_tenant_only_and_closed_once() {
+    on_both(async |t| {
+        let (mine, theirs, evidence) = (&t.environment.tenant.id, stranger(&t).await, evidence());
+        let a = ConnectionId::new(t.app.now());
+        let seen = |id, stated| sighting(&t, Witness::Connection(id), &evidence, stated);
+        let mut tx = t.app.db.begin().await.unwrap();
+        let opened = store::open(&mut tx, mine, &seen(&a, false)).await.unwrap().unwrap();
         let open = store::find_open(&mut tx, mine, "slack").await.unwrap().unwrap();
         assert_eq!(open.id, opened.id);
         assert!(store::find_open(&mut tx, mine, "hubspot").await.unwrap().is_none());
         assert_eq!(store::get(&mut tx, mine, &open.id).await.unwrap().unwrap(), open);
         assert!(store::get(&mut tx, &theirs, &open.id).await.unwrap().is_none());
         let ids = |all: Vec<Incident>| all.into_iter().map(|one| one.id).collect::<Vec<_>>();
-        assert_eq!(ids(store::list(&mut tx, mine, true).await.unwrap()), [open.id.clone()]);
+        assert_eq!(
+            ids(store::list(&mut tx, mine, true).await.unwrap()),
+            std::slice::from_ref(&open.id)
+        );
 
         let closing = Closing {
             at: t.app.now(),
