@@ -320,6 +320,7 @@ impl Run<'_> {
             fresh,
             identifier: None,
             proved: false,
+            switch: evergrant::connections::Switch::Refused,
         };
         let mut tx = app.db.begin().await.unwrap();
         let (connection, _) = connections::activate(&app, &mut tx, &self.stage.tenant, given)

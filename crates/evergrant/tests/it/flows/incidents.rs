@@ -40,8 +40,8 @@ impl Crowd {
         std::fs::write(custom.path().join("many.toml"), provider.catalog()).unwrap();
         let around = Surroundings {
             allow: vec![provider.address.clone(), receiver.address.clone()],
-            sandbox: None,
             custom: Some(custom.path().to_owned()),
+            ..Surroundings::default()
         };
         let t = TestApp::start_in(database, clock, around).await;
         let crowd = Self {

@@ -274,6 +274,7 @@ impl World {
             fresh,
             identifier: None,
             proved: false,
+            switch: evergrant::connections::Switch::Refused,
         };
         let mut tx = self.t.app.db.begin().await.unwrap();
         let (connection, _) = connections::activate(&self.t.app, &mut tx, tenant, given)
