@@ -95,6 +95,7 @@ async fn open(url: &str, master: &Secret) -> anyhow::Result<(App, Tenant)> {
         db: Db::connect(url, None).await?,
         keyring: Keyring::parse(master)?,
         data_keys: std::sync::RwLock::default(),
+        key_sets: std::sync::RwLock::default(),
         catalog: Catalog::load(None, None)?,
         egress: Egress::new(Vec::<String>::new()),
         clock: Box::new(SystemClock),

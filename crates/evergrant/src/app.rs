@@ -32,6 +32,8 @@ pub struct Handles {
     pub keyring: Keyring,
     /// Data keys that have been unwrapped, by organisation.
     pub data_keys: RwLock<HashMap<OrgId, Arc<Vec<DataKey>>>>,
+    /// Key sets of issuers whose signatures are checked, by address, and when they were read.
+    pub key_sets: RwLock<HashMap<String, (Timestamp, Arc<serde_json::Value>)>>,
     /// Which applications exist.
     pub catalog: Catalog,
     /// The only way out.

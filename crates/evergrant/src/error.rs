@@ -150,6 +150,9 @@ pub enum Error {
     /// Only the end customer can fix this one, by reconnecting.
     #[error("The connection must be re-authorised: {}", .0.reason)]
     ReauthRequired(Box<ReauthRequired>),
+    /// A notice whose sender did not prove itself. The team sees why beside the address; the sender sees only this.
+    #[error("The notice was refused")]
+    NoticeRefused,
     /// The provider refused a key or a migrated token: the caller must give a good one. Nothing was changed.
     #[error("Failed to verify credentials: {0}")]
     CredentialsRefused(String),

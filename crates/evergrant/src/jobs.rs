@@ -16,7 +16,7 @@ use crate::connections::KEPT_AFTER_DISCONNECT;
 use crate::error::Error;
 use crate::ledger::LATE;
 use crate::tenants::audit;
-use crate::{authorize, connections, links, refresh, sessions, webhooks};
+use crate::{authorize, connections, links, notices, refresh, sessions, webhooks};
 
 /// How long a loop rests after a round that failed; doubled with each failure in a row.
 const BACK_OFF: Duration = Duration::from_secs(1);
@@ -96,6 +96,7 @@ async fn housekeeping(app: &App) -> Result<(), Error> {
     let now = app.now();
     let events = webhooks::purge(app).await?;
     let hand_outs = audit::purge_hand_outs(app).await?;
+    let notices = notices::purge(app).await?;
     let mut tx = app.db.begin().await?;
     let sessions = sessions::store::purge_expired_of_all_tenants(&mut tx, now).await?;
     let authorizations = authorize::store::purge_of_all_tenants(&mut tx, now).await?;
@@ -103,7 +104,7 @@ async fn housekeeping(app: &App) -> Result<(), Error> {
     let connections = connections::store::purge_of_all_tenants(&mut tx, kept_since).await?;
     let links = links::purge(app, &mut tx).await?;
     tx.commit().await?;
-    if events + hand_outs + sessions + authorizations + connections + links > 0 {
+    if events + hand_outs + sessions + authorizations + connections + links + notices > 0 {
         tracing::info!(
             events,
             hand_outs,
@@ -111,6 +112,7 @@ async fn housekeeping(app: &App) -> Result<(), Error> {
             authorizations,
             connections,
             links,
+            notices,
             "removed what is past its time"
         );
     }

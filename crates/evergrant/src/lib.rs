@@ -36,6 +36,7 @@ pub mod webhooks;
 
 // work: takes the handles, tells the story in order; probes below refresh, refresh below authorize and proxy
 pub mod authorize;
+pub mod notices;
 pub mod probes;
 pub mod proxy;
 pub mod refresh;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::api::{ApiBaseFromExtra, Identity, IdentitySource, Probe};
 use super::model::{Application, AuthType, InputField};
+use super::notices::Verification;
 use super::scheme::{KeyScheme, OAuth2Scheme, Placement};
 use super::{FileError, urls};
 
@@ -90,10 +91,23 @@ pub(super) fn application(app: &Application) -> Result<(), FileError> {
     if let Some(scheme) = &app.keybased {
         keybased(scheme, app.custom)?;
     }
-    let prefix = [Some(&app.slug), app.provider.as_ref()];
+    let owners: Vec<&str> = [Some(app.slug.as_str()), app.provider.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect();
+    if let Some(notices) = &app.notices {
+        if app.oauth2.is_none() {
+            return Err(FileError::at("notices", "only grants of OAuth 2.0 end by a notice"));
+        }
+        notices.check(&owners)?;
+        if let Verification::SecurityEventToken(issuer) = &notices.verified_by {
+            let nothing = Names::of(AuthType::Keybased, &[]);
+            nothing.url("notices.jwks_url", &issuer.jwks_url, app.custom)?;
+        }
+    }
     for rule in &app.rules.0 {
         let owner = rule.name.split('.').next();
-        if !prefix.iter().flatten().any(|known| owner == Some(known.as_str())) {
+        if !owner.is_some_and(|owner| owners.contains(&owner)) {
             return Err(FileError::at(
                 &format!("rule.{}", rule.name),
                 "its name must begin with the slug or the provider",

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use super::api::{Api, ApiBaseFromExtra, Identity, Probe};
 use super::model::{Application, AuthType, InputField, InputOption, Pattern};
 use super::scheme::{ClientAuthentication, KeyScheme, Lifetimes, OAuth2Scheme, Placement, Rotation, TokenBody};
-use super::{FileError, check};
+use super::{FileError, Notices, check};
 use crate::verdict::{Rule, Rules};
 
 #[derive(Deserialize)]
@@ -38,6 +38,8 @@ struct ApplicationFile {
     oauth2: Option<OAuth2File>,
     #[serde(default)]
     keybased: Option<KeyFile>,
+    #[serde(default)]
+    notices: Option<Notices>,
     #[serde(default)]
     rule: Vec<Rule>,
 }
@@ -230,6 +232,7 @@ pub(super) fn application(text: &str, custom: bool) -> Result<Application, FileE
             rotation: lifetimes.rotation,
             grace: lifetimes.grace,
         },
+        notices: file.notices,
         rules: Rules(file.rule),
         custom,
         sandbox: text.contains(super::SANDBOX_MARK),

@@ -5,7 +5,7 @@
 //! that the catalogue does no I/O and never changes.
 //!
 //! Reading order: [`model`] is an application, [`scheme`] how it authenticates, [`api`] where its
-//! API is, `urls` fills addresses in; `file`
+//! API is, [`notices`] what it tells us, `urls` fills addresses in; `file`
 //! is the exact form on disk, `check` what must hold beyond it, `load` reads everything.
 
 pub mod api;
@@ -13,6 +13,7 @@ mod check;
 mod file;
 mod load;
 pub mod model;
+pub mod notices;
 pub mod scheme;
 mod urls;
 
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 pub use api::{Api, ApiBaseFromExtra, ExternalAccount, Identity, IdentitySource, Probe};
 pub use model::{Application, AuthStructure, AuthType, FieldSpec, InputField, InputOption, Pattern};
+pub use notices::Notices;
 pub use urls::{Placed, expand};
 
 pub use scheme::{ClientAuthentication, KeyScheme, Lifetimes, OAuth2Scheme, Placement, Rotation, TokenBody};

@@ -6,6 +6,7 @@ use evergrant_oauth::TemplateError;
 use serde::{Deserialize, Serialize};
 
 use super::api::Api;
+use super::notices::Notices;
 use super::scheme::{KeyScheme, Lifetimes, OAuth2Scheme};
 use super::urls;
 use crate::verdict::Rules;
@@ -80,6 +81,8 @@ pub struct Application {
     pub api: Api,
     /// How long its tokens live.
     pub lifetimes: Lifetimes,
+    /// What it tells us by itself, and how that is verified.
+    pub notices: Option<Notices>,
     /// How its answers read: its own rules, then its provider's.
     pub rules: Rules,
     /// From the operator's folder, not built in.

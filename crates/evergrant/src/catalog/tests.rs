@@ -152,14 +152,19 @@ fn the_catalogue_has_the_first_applications_sorted_by_name() {
     let slugs: Vec<_> = built_in().all().iter().map(|app| app.slug.clone()).collect();
     let wanted = [
         "copper",
+        "github",
         "google-drive",
         "hubspot",
+        "intercom",
         "pipedrive",
         "salesforce",
         "sandbox-oauth",
         "sandbox-key",
+        "shopify",
         "slack",
+        "stripe",
         "twilio",
+        "zoom",
     ];
     assert_eq!(slugs, wanted);
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Desk;
 use super::client;
+use super::notices;
 use super::out::or_dash;
 use crate::catalog::{Application, AuthType};
 use crate::clients::{self, OAuthClient};
@@ -31,12 +32,20 @@ pub(super) enum Command {
         evergrant app client set hubspot --client-id 1f4c --client-secret-file hubspot.secret"
     )]
     Client(client::Command),
+    /// Where an application tells us of uninstalled apps and revoked grants
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  evergrant app notices show slack --env production\n  \
+        evergrant app notices set slack --signing-secret-file slack.signing"
+    )]
+    Notices(notices::Command),
 }
 
 pub(super) async fn run(desk: &Desk, environment: &EnvironmentRow, command: Command) -> anyhow::Result<()> {
     let tenant = &environment.tenant;
     match command {
         Command::Client(command) => client::run(desk, tenant, command).await?,
+        Command::Notices(command) => notices::run(desk, tenant, command).await?,
         Command::List => {
             let set = clients::list(&desk.app, tenant).await?;
             let set: BTreeMap<&str, &OAuthClient> = set.iter().map(|client| (client.slug.as_str(), client)).collect();

@@ -152,6 +152,7 @@ fn handles(config: &Config, public_url: Url, (db, keyring, catalog): (Db, Keyrin
         db,
         keyring,
         data_keys: std::sync::RwLock::default(),
+        key_sets: std::sync::RwLock::default(),
         catalog,
         egress: Egress::new(config.egress_allow.iter().cloned()),
         clock: Box::new(SystemClock),

@@ -18,6 +18,7 @@ mod judge;
 mod key;
 mod key_file;
 mod logs;
+mod notices;
 mod open;
 mod org;
 mod origins;

@@ -44,6 +44,7 @@ pub(super) async fn open(config: &Config, public_url: Url) -> anyhow::Result<Ope
         db,
         keyring,
         data_keys: std::sync::RwLock::default(),
+        key_sets: std::sync::RwLock::default(),
         catalog,
         egress: Egress::new(config.egress_allow.iter().cloned().chain(own)).limited(config.proxy),
         clock: Box::new(SystemClock),

@@ -44,6 +44,23 @@ pub async fn find(conn: &mut AnyConnection, tenant: &TenantId, slug: &str) -> Re
     row.as_ref().map(client).transpose()
 }
 
+const OF_CLIENT_ID: &str = "SELECT id, tenant, slug, client_id, sealed_secret, scopes, created_at, updated_at \
+    FROM oauth_clients WHERE slug = $1 AND client_id = $2 ORDER BY tenant";
+
+/// The clients of one client id, over all tenants: for a notice that names nothing else. Each carries its tenant along.
+pub async fn of_client_id_of_all_tenants(
+    conn: &mut AnyConnection,
+    slug: &str,
+    client_id: &str,
+) -> Result<Vec<OAuthClient>, Error> {
+    let rows = sqlx::query(OF_CLIENT_ID)
+        .bind(slug)
+        .bind(client_id)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(client).collect()
+}
+
 const LIST: &str = "SELECT id, tenant, slug, client_id, sealed_secret, scopes, created_at, updated_at \
     FROM oauth_clients WHERE tenant = $1 ORDER BY slug";
 

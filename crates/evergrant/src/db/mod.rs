@@ -28,6 +28,7 @@ use crate::error::Error;
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_foundation", include_str!("../../migrations/0001_foundation.sql")),
     ("0004_incidents", include_str!("../../migrations/0004_incidents.sql")),
+    ("0005_notices", include_str!("../../migrations/0005_notices.sql")),
     (
         "0002_credentials",
         include_str!("../../migrations/0002_credentials.sql"),

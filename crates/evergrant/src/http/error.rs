@@ -92,7 +92,7 @@ pub(super) fn class(error: &Error) -> (StatusCode, &'static str, &'static str) {
         Error::CredentialsRefused(_) | Error::NoOAuthClient { .. } => {
             (StatusCode::BAD_REQUEST, "BAD_REQUEST", SERVER_ERROR)
         }
-        Error::InvalidApiKey => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", SERVER_ERROR),
+        Error::InvalidApiKey | Error::NoticeRefused => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", SERVER_ERROR),
         Error::InvalidSessionToken | Error::MissingSessionToken => {
             (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "INVALID_TOKEN")
         }

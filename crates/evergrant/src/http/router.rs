@@ -83,6 +83,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(api::applications::get_sdk))
         .routes(routes!(api::applications::auth_structure))
         .routes(routes!(api::clients::get, api::clients::put, api::clients::remove))
+        .routes(routes!(api::notices::get, api::notices::put, api::notices::remove))
         .routes(routes!(api::clients::origins, api::clients::set_origins))
         .routes(routes!(api::policy::get, api::policy::put))
         // connecting
@@ -161,7 +162,11 @@ fn pages() -> Router<App> {
         .route("/reauth/{token}", get(portal::show_link).post(portal::follow_link))
         .route("/repair", get(portal::show_repair).post(portal::act_on_repair))
         .route("/api/v1/{slug}/start/{token}", get(portal::start))
-        .route("/api/v1/{slug}/callback", get(portal::callback))
+        .route(
+            "/api/v1/{slug}/callback",
+            get(portal::callback).delete(api::notices::hear_of_client),
+        )
+        .route("/notices/{id}", any(api::notices::hear))
         .route("/api/v1/{slug}/account", post(portal::decide))
         .route("/icons/{file}", get(portal::icon))
         .route("/assets/close.js", get(portal::script))

@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["clients"],
     &["probes"],
     &["refresh"],
-    &["authorize", "proxy"],
+    &["authorize", "notices", "proxy"],
     &["http", "jobs", "sandbox"],
     &["demo"],
     &["config"],

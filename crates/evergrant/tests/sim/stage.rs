@@ -148,6 +148,7 @@ fn handles(
         db: db.clone(),
         keyring: Keyring::parse(master).unwrap(),
         data_keys: std::sync::RwLock::default(),
+        key_sets: std::sync::RwLock::default(),
         catalog: catalog.clone(),
         egress,
         clock,

@@ -16,6 +16,7 @@ pub mod health;
 pub mod incidents;
 pub mod linked_account_view;
 pub mod linked_accounts;
+pub mod notices;
 pub mod org;
 pub mod policy;
 pub mod proxy;

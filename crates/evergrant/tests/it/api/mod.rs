@@ -9,6 +9,7 @@ mod default_app;
 mod document;
 mod hostile;
 mod linked_account;
+mod notices;
 mod org;
 mod proxy;
 mod sdk;

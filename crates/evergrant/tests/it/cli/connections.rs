@@ -32,6 +32,7 @@ pub(super) async fn connect(program: &Program) -> String {
             .unwrap(),
         keyring: Keyring::parse(&Secret::from(program.master_key.clone())).unwrap(),
         data_keys: std::sync::RwLock::default(),
+        key_sets: std::sync::RwLock::default(),
         catalog: Catalog::load(None, Some(&ORIGIN.parse().unwrap())).unwrap(),
         egress: Egress::new([]),
         clock: Box::new(SystemClock),

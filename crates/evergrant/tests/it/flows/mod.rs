@@ -16,6 +16,7 @@ mod issuer;
 mod lease;
 mod live;
 mod migrate;
+mod notices;
 mod reauth_link;
 mod restored;
 mod save;

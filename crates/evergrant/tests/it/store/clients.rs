@@ -39,6 +39,16 @@ async fn an_application_has_one_client_per_environment() {
         let found = store::find(&mut tx, mine, "slack").await.unwrap().unwrap();
         assert_eq!((&found.id, &found.scopes), (&second.id, &None));
         assert_eq!(found.sealed_secret.unwrap().as_bytes(), [7]);
+        let same = store::of_client_id_of_all_tenants(&mut tx, "slack", "id-of-slack")
+            .await
+            .unwrap();
+        assert_eq!(same.iter().map(|one| &one.tenant).collect::<Vec<_>>(), [mine]);
+        assert!(
+            store::of_client_id_of_all_tenants(&mut tx, "hubspot", "id-of-slack")
+                .await
+                .unwrap()
+                .is_empty()
+        );
         let all = store::list(&mut tx, mine).await.unwrap();
         let slugs: Vec<_> = all.iter().map(|one| one.slug.as_str()).collect();
         assert_eq!(slugs, ["hubspot", "slack"]);

@@ -10,6 +10,7 @@ mod lease;
 mod links;
 mod listing;
 mod look_up;
+mod notices;
 mod purging;
 mod sessions;
 mod tenants;

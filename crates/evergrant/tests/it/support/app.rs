@@ -60,6 +60,7 @@ impl World {
             db: Db::connect(&database.url, Some(4)).await.unwrap(),
             keyring: Keyring::parse(&self.master).unwrap(),
             data_keys: std::sync::RwLock::default(),
+            key_sets: std::sync::RwLock::default(),
             catalog: Catalog::load(self.around.custom.as_deref(), self.around.sandbox.as_ref()).unwrap(),
             egress: Egress::new(self.around.allow.clone()).limited(self.around.limits),
             clock: Box::new(clock.clone()),
