@@ -36,9 +36,7 @@ impl<'a> Access<'a> {
                 application.keybased.as_ref().map(|scheme| &scheme.placement),
             ),
         };
-        let placement = placement.ok_or(Error::Internal(
-            "a credential of an auth type that its application no longer has",
-        ))?;
+        let placement = placement.ok_or_else(|| outgrown(application))?;
         let (fields, inputs) = (application.inputs(auth_type), inputs_of(credential));
         let mut access = Self {
             base: base(application, auth_type, credential, &inputs)?,
@@ -53,9 +51,7 @@ impl<'a> Access<'a> {
             .extend(fixed.map(|(name, value)| (name.to_ascii_lowercase(), Secret::from(value.clone()))));
         let values = values_of(credential);
         for place in placement {
-            match place.place(&values).ok_or(Error::Internal(
-                "a stored credential lacks a value that its application places",
-            ))? {
+            match place.place(&values).ok_or_else(|| outgrown(application))? {
                 Placed::Header(name, value) => access.headers.push((name.to_ascii_lowercase(), value)),
                 Placed::Query(name, value) => access.query.push((name, value)),
             }
@@ -120,6 +116,14 @@ fn base(
         Credential::Keys(_) => None,
     };
     application.api_base(auth_type, inputs, reply.as_ref()).map_err(unfit)
+}
+
+/// The application's file has changed since the customer connected.
+fn outgrown(application: &Application) -> Error {
+    Error::Conflict(format!(
+        "what is stored no longer suffices for `{}`, whose file asks for more now: connect again",
+        application.slug
+    ))
 }
 
 fn unfit(_: TemplateError) -> Error {

@@ -80,11 +80,16 @@ pub async fn list(
     Params(query): Params<AuditQuery>,
 ) -> Result<Json<AuditPage>, ApiError> {
     let limit = cursor::limit(query.limit.as_deref())?;
-    let text = |word: Option<String>| word.filter(|word| !word.is_empty());
+    let text = |name: &str, word: Option<String>| match word.filter(|word| !word.is_empty()) {
+        Some(word) if word.chars().any(char::is_control) => {
+            Err(Error::invalid(format!("{name} must not hold control characters")))
+        }
+        word => Ok(word),
+    };
     let filter = AuditFilter {
-        actor: text(query.actor),
-        action: text(query.action),
-        target: text(query.target),
+        actor: text("actor", query.actor)?,
+        action: text("action", query.action)?,
+        target: text("target", query.target)?,
         since: cursor::time("since", query.since.as_deref())?,
         after: Place::parse(query.cursor.as_deref())?.map(Place::dated).transpose()?,
     };
