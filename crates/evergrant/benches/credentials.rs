@@ -100,6 +100,9 @@ async fn open(url: &str, master: &Secret) -> anyhow::Result<(App, Tenant)> {
         egress: Egress::new(Vec::<String>::new()),
         clock: Box::new(SystemClock),
         public_url: public,
+        pace: evergrant::pace::Pace::default(),
+        flights: evergrant::flights::Flights::default(),
+        foretell: evergrant::app::FORETELL,
         steps: Steps::default(),
     });
     app.db.migrate(app.now()).await?;

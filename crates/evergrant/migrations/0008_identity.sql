@@ -25,6 +25,7 @@ CREATE TABLE account_switches (
     issued_at BIGINT,
     expires_at BIGINT,
     refresh_expires_at BIGINT,
+    end_basis TEXT NOT NULL,
     ends_at BIGINT NOT NULL
 );
 CREATE INDEX account_switches_by_end ON account_switches (ends_at);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use url::Url;
 
@@ -10,8 +11,10 @@ use crate::catalog::Catalog;
 use crate::clock::{Clock, Timestamp};
 use crate::db::Db;
 use crate::egress::Egress;
+use crate::flights::Flights;
 use crate::ids::OrgId;
 use crate::ledger::Ledger;
+use crate::pace::Pace;
 use crate::steps::Steps;
 use crate::vault::{DataKey, Keyring};
 
@@ -23,6 +26,9 @@ struct Shared {
     handles: Handles,
     ledger: Ledger,
 }
+
+/// How long ahead the team is told of an end, unless the operator says otherwise.
+pub const FORETELL: Duration = Duration::from_hours(7 * 24);
 
 /// What an [`App`] holds.
 pub struct Handles {
@@ -42,6 +48,12 @@ pub struct Handles {
     pub clock: Box<dyn Clock>,
     /// Where browsers and providers reach this server; no trailing slash.
     pub public_url: Url,
+    /// How fast providers may be asked.
+    pub pace: Pace,
+    /// Refreshes under way in this process.
+    pub flights: Flights,
+    /// How long before a connection's expected end the team is told of it.
+    pub foretell: Duration,
     /// Where tests may kill the process.
     pub steps: Steps,
 }

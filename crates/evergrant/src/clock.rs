@@ -64,12 +64,28 @@ impl Timestamp {
         Some(Self(at.as_millisecond().min(Self::MAX.0)))
     }
 
+    /// Reads an HTTP date (RFC 9110, 5.6.7), in any of its three forms.
+    #[must_use]
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        let at = httpdate::parse_http_date(text).ok()?;
+        let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(Self(i64::try_from(since.as_millis()).ok()?.min(Self::MAX.0)))
+    }
+
     /// The RFC 7231 date of webhook bodies: `Tue, 02 Jan 2024 03:04:05 GMT`.
     #[must_use]
     pub fn http_date(self) -> String {
         let secs = u64::try_from(self.0.div_euclid(1000)).unwrap_or(0);
         httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_secs(secs))
     }
+}
+
+/// A random wait with decorrelated jitter: between the shortest and three times the one before, at most the longest. `jitter` is
+/// random in `0.0..1.0`. Waits grow while things fail, and those of many who fail together drift apart.
+#[must_use]
+pub fn spread((shortest, longest): (Duration, Duration), before: Option<Duration>, jitter: f64) -> Duration {
+    let most = before.unwrap_or(shortest).max(shortest).saturating_mul(3).min(longest);
+    shortest + most.saturating_sub(shortest).mul_f64(jitter)
 }
 
 /// Where `now` comes from.
@@ -166,6 +182,20 @@ mod tests {
         for wrong in ["", "tomorrow", "2024-01-02", "2024-01-02T03:04:05", "1704164645"] {
             assert_eq!(Timestamp::parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn waits_grow_at_random_between_the_shortest_and_the_longest() {
+        let (short, long) = (Duration::from_secs(10), Duration::from_secs(100));
+        let wait =
+            |before: Option<u64>, jitter| spread((short, long), before.map(Duration::from_secs), jitter).as_secs();
+        assert_eq!((wait(None, 0.0), wait(None, 1.0)), (10, 30));
+        assert_eq!(
+            (wait(Some(30), 0.0), wait(Some(30), 0.5), wait(Some(30), 1.0)),
+            (10, 50, 90)
+        );
+        assert_eq!((wait(Some(90), 1.0), wait(Some(1), 1.0)), (100, 30));
+        assert_eq!(spread((short, long), Some(Duration::MAX), 1.0), long);
     }
 
     #[test]

@@ -155,6 +155,14 @@ pub fn random_fraction() -> f64 {
     f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
 }
 
+/// A fraction in `0.0..1.0` that is always the same for a name, and evenly spread over many names.
+#[must_use]
+pub fn fraction_of(name: &str) -> f64 {
+    let digest = digest::digest(&digest::SHA256, name.as_bytes());
+    let first: [u8; 4] = digest.as_ref()[..4].try_into().unwrap_or_default();
+    f64::from(u32::from_be_bytes(first)) / (f64::from(u32::MAX) + 1.0)
+}
+
 /// Fills from the operating system's generator. The cipher library's own would do as well, but it gathers entropy for some
 /// 70 ms before its first byte.
 pub(crate) fn fill_random(bytes: &mut [u8]) {

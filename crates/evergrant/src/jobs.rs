@@ -52,21 +52,24 @@ struct Job {
     longest_rest: Duration,
 }
 
-const JOBS: [Job; 4] = [
+const JOBS: [Job; 5] = [
+    // These two go on by themselves: their rounds end with the process, or when the database fails.
     Job {
         name: "refresh",
-        round: |(app, stop)| {
-            Box::pin(async move { Ok(batch(refresh::run_due(&app, &stop).await?, refresh::BATCH.into())) })
-        },
+        round: |(app, stop)| Box::pin(async move { refresh::keep_running(&app, &stop).await.map(|()| Found::Nothing) }),
         rest: Duration::from_secs(1),
         longest_rest: Duration::from_secs(1),
     },
     Job {
         name: "deliver",
-        round: |(app, _)| {
-            Box::pin(async move { Ok(batch(webhooks::deliver::run_due(&app).await?, webhooks::deliver::BATCH)) })
+        round: |(app, stop)| {
+            Box::pin(async move {
+                webhooks::deliver::keep_running(&app, &stop)
+                    .await
+                    .map(|()| Found::Nothing)
+            })
         },
-        rest: Duration::from_millis(250),
+        rest: Duration::from_secs(1),
         longest_rest: Duration::from_secs(1),
     },
     Job {
@@ -74,6 +77,19 @@ const JOBS: [Job; 4] = [
         round: |(app, _)| Box::pin(async move { Ok(batch(audit::write_hand_outs(&app).await?, usize::MAX)) }),
         rest: AUDIT_EVERY,
         longest_rest: AUDIT_EVERY,
+    },
+    Job {
+        name: "foretell",
+        round: |(app, _)| {
+            Box::pin(async move {
+                Ok(batch(
+                    connections::foretell_due(&app).await?,
+                    connections::FORETOLD_AT_ONCE,
+                ))
+            })
+        },
+        rest: Duration::from_mins(1),
+        longest_rest: Duration::from_mins(1),
     },
     Job {
         name: "housekeeping",
@@ -122,7 +138,8 @@ async fn housekeeping(app: &App) -> Result<(), Error> {
 /// Does everything that is due, once: for tests.
 pub async fn run_due(app: &App) -> Result<(), Error> {
     let on = CancellationToken::new();
-    while refresh::run_due(app, &on).await? >= usize::from(refresh::BATCH) {}
+    refresh::run_due(app, &on).await?;
+    while connections::foretell_due(app).await? > 0 {}
     while webhooks::deliver::run_due(app).await? > 0 {}
     audit::write_hand_outs(app).await?;
     housekeeping(app).await

@@ -14,7 +14,9 @@ pub mod steps;
 // services: know no subject
 pub mod db;
 pub mod egress;
+pub mod flights;
 pub mod ledger;
+pub mod pace;
 pub mod vault;
 
 // knowledge: files and pure functions

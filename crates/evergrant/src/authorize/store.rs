@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::catalog::AuthType;
 use crate::clock::Timestamp;
-use crate::connections::Schedule;
+use crate::connections::{EndBasis, Expected, Schedule};
 use crate::error::Error;
 use crate::ids::{AccountId, ConnectionId, TenantId};
 use crate::vault::Sealed;
@@ -179,7 +179,7 @@ pub struct Waiting {
 
 const INSERT_WAITING: &str = "INSERT INTO account_switches (token_hash, tenant, account, slug, auth_type, connection, \
     connected_at, browser_hash, sealed_credential, sealed_asker, identifier, proved, has_refresh_token, issued_at, expires_at, \
-    refresh_expires_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+    refresh_expires_at, end_basis, ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
 
 /// Lets a credential wait until `until` for a decision in one browser. It takes the place of an earlier one.
 pub async fn insert_waiting(
@@ -211,6 +211,7 @@ pub async fn insert_waiting(
         .bind(w.schedule.issued_at.map(Timestamp::as_millis))
         .bind(w.schedule.expires_at.map(Timestamp::as_millis))
         .bind(w.schedule.refresh_expires_at.map(Timestamp::as_millis))
+        .bind(w.schedule.expected.basis.as_str())
         .bind(until.as_millis())
         .execute(conn)
         .await?;
@@ -220,7 +221,7 @@ pub async fn insert_waiting(
 const TAKE_WAITING: &str = "DELETE FROM account_switches \
     WHERE token_hash = $1 AND slug = $2 AND browser_hash = $3 AND ends_at > $4 \
     RETURNING token_hash, tenant, account, slug, auth_type, connection, connected_at, sealed_credential, sealed_asker, \
-      identifier, proved, has_refresh_token, issued_at, expires_at, refresh_expires_at";
+      identifier, proved, has_refresh_token, issued_at, expires_at, refresh_expires_at, end_basis";
 
 /// Takes a waiting credential away: one use, by the browser that was asked. The token names the tenant.
 pub async fn take_waiting(
@@ -248,6 +249,7 @@ fn waiting(row: &AnyRow) -> Result<Waiting, Error> {
     let time = |at: usize| Ok::<_, Error>(row.try_get::<Option<i64>, _>(at)?.map(Timestamp::from_millis));
     let (auth_type, identifier): (String, String) = (row.try_get(4)?, row.try_get(9)?);
     let has_refresh_token = row.try_get::<i64, _>(11)? == 1;
+    let basis: String = row.try_get(15)?;
     Ok(Waiting {
         tenant: TenantId::trusted(row.try_get(1)?),
         account: AccountId::trusted(row.try_get(2)?),
@@ -265,7 +267,12 @@ fn waiting(row: &AnyRow) -> Result<Waiting, Error> {
             expires_at: time(13)?,
             refresh_issued_at: if has_refresh_token { time(12)? } else { None },
             refresh_expires_at: time(14)?,
-            due_at: None,
+            expected: Expected {
+                end: time(13)?,
+                basis: EndBasis::parse(&basis).ok_or_else(corrupt)?,
+                moves: false,
+            },
+            ..Schedule::default()
         },
         token_hash,
     })

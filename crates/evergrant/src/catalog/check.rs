@@ -56,6 +56,14 @@ pub(super) fn slug(slug: &str) -> Result<(), FileError> {
     Ok(())
 }
 
+fn refreshing(app: &Application) -> Result<(), FileError> {
+    let limits = app.refreshing.limits;
+    if limits.at_once == 0 || limits.per_second == 0 {
+        return Err(FileError::at("refresh", "`at_once` and `per_second` are at least 1"));
+    }
+    Ok(())
+}
+
 pub(super) fn application(app: &Application) -> Result<(), FileError> {
     slug(&app.slug)?;
     for (field, text) in [
@@ -67,6 +75,7 @@ pub(super) fn application(app: &Application) -> Result<(), FileError> {
             return Err(FileError::at(field, "must not be empty"));
         }
     }
+    refreshing(app)?;
     if !app.supports(app.auth_type) {
         return Err(FileError::at(
             "auth_type",

@@ -9,8 +9,11 @@ use serde::{Deserialize, Deserializer};
 
 use super::api::{Api, ApiBaseFromExtra, Identity, Probe};
 use super::model::{Application, AuthType, InputField, InputOption, Pattern};
-use super::scheme::{ClientAuthentication, KeyScheme, Lifetimes, OAuth2Scheme, Placement, Rotation, TokenBody};
+use super::scheme::{
+    ClientAuthentication, KeyScheme, Lifetimes, OAuth2Scheme, Placement, Refreshing, Rotation, TokenBody,
+};
 use super::{FileError, Notices, check};
+use crate::pace::Limits;
 use crate::verdict::{Rule, Rules};
 
 #[derive(Deserialize)]
@@ -34,6 +37,8 @@ struct ApplicationFile {
     api: Api,
     #[serde(default)]
     lifetimes: LifetimesFile,
+    #[serde(default)]
+    refresh: RefreshFile,
     #[serde(default)]
     oauth2: Option<OAuth2File>,
     #[serde(default)]
@@ -128,6 +133,9 @@ struct FieldFile {
 struct LifetimesFile {
     #[serde(deserialize_with = "duration")]
     access_token: Option<Duration>,
+    access_token_jwt: bool,
+    #[serde(deserialize_with = "duration")]
+    grant: Option<Duration>,
     #[serde(deserialize_with = "duration")]
     refresh_token: Option<Duration>,
     #[serde(deserialize_with = "duration")]
@@ -135,6 +143,25 @@ struct LifetimesFile {
     rotation: Rotation,
     #[serde(deserialize_with = "duration")]
     grace: Option<Duration>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RefreshFile {
+    early: bool,
+    at_once: u32,
+    per_second: u32,
+}
+
+impl Default for RefreshFile {
+    fn default() -> Self {
+        let Limits { at_once, per_second } = Limits::default();
+        Self {
+            early: true,
+            at_once,
+            per_second,
+        }
+    }
 }
 
 /// Rules that several applications of one provider share.
@@ -227,12 +254,21 @@ pub(super) fn application(text: &str, custom: bool) -> Result<Application, FileE
         api: file.api,
         lifetimes: Lifetimes {
             access_token: lifetimes.access_token,
+            jwt: lifetimes.access_token_jwt,
+            grant: lifetimes.grant,
             refresh_token: lifetimes.refresh_token,
             idle_limit: lifetimes.idle_limit,
             rotation: lifetimes.rotation,
             grace: lifetimes.grace,
         },
         notices: file.notices,
+        refreshing: Refreshing {
+            early: file.refresh.early,
+            limits: Limits {
+                at_once: file.refresh.at_once,
+                per_second: file.refresh.per_second,
+            },
+        },
         rules: Rules(file.rule),
         custom,
         sandbox: text.contains(super::SANDBOX_MARK),

@@ -29,7 +29,9 @@ pub use model::{Application, AuthStructure, AuthType, FieldSpec, InputField, Inp
 pub use notices::Notices;
 pub use urls::{Placed, expand};
 
-pub use scheme::{ClientAuthentication, KeyScheme, Lifetimes, OAuth2Scheme, Placement, Rotation, TokenBody};
+pub use scheme::{
+    ClientAuthentication, KeyScheme, Lifetimes, OAuth2Scheme, Placement, Refreshing, Rotation, TokenBody,
+};
 
 use crate::verdict::Rules;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::Api;
 use super::notices::Notices;
-use super::scheme::{KeyScheme, Lifetimes, OAuth2Scheme};
+use super::scheme::{KeyScheme, Lifetimes, OAuth2Scheme, Refreshing};
 use super::urls;
 use crate::verdict::Rules;
 
@@ -83,6 +83,8 @@ pub struct Application {
     pub lifetimes: Lifetimes,
     /// What it tells us by itself, and how that is verified.
     pub notices: Option<Notices>,
+    /// How its tokens are refreshed.
+    pub refreshing: Refreshing,
     /// How its answers read: its own rules, then its provider's.
     pub rules: Rules,
     /// From the operator's folder, not built in.

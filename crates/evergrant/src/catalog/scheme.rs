@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::{ApiBaseFromExtra, Identity, Probe};
 use super::model::InputField;
+use crate::pace::Limits;
 use crate::secret::Secret;
 
 /// How the client names itself at the token endpoint (RFC 6749, 2.3.1).
@@ -194,13 +195,26 @@ pub enum Rotation {
     Unknown,
 }
 
+/// How an application's tokens are refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refreshing {
+    /// Whether a token may be refreshed that is still valid; some providers refuse that.
+    pub early: bool,
+    /// What its token endpoint bears from one process.
+    pub limits: Limits,
+}
+
 /// How long tokens live where the replies do not say. Absent means: not known, or without limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lifetimes {
     /// The access token's, when `expires_in` is missing.
     pub access_token: Option<Duration>,
+    /// The access token is a JWT whose `iat` and `exp` tell its life (RFC 7519, 4.1), when `expires_in` is missing.
+    pub jwt: bool,
     /// The refresh token's absolute limit.
     pub refresh_token: Option<Duration>,
+    /// The whole grant's absolute limit, counted from consent, whatever is refreshed.
+    pub grant: Option<Duration>,
     /// The refresh token dies when unused for so long.
     pub idle_limit: Option<Duration>,
     /// What a refresh does to the refresh token.

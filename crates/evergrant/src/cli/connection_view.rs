@@ -118,6 +118,7 @@ pub(super) const fn what_was_done(did: Did) -> &'static str {
         Did::Superseded => "the credential was replaced meanwhile; the newer one stands",
         Did::Unverified => "the application has no call that would prove anything",
         Did::HeldBack => "held back: the application has an open incident; see `evergrant incident list`",
+        Did::Paused { .. } => "the provider is left alone for now: it fails, or has asked for patience",
         Did::NoClient => "no OAuth client is set for this application; set one with `evergrant app client set`",
     }
 }

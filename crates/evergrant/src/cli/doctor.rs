@@ -15,11 +15,12 @@ use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::config::{Config, ConfigError, MasterKey};
 use crate::db::{Db, Engine};
 use crate::egress::{Egress, Method, Request};
+use crate::refresh::store::{Lane, Times};
 use crate::secret::Secret;
 use crate::steps::Steps;
 use crate::tenants::{self, Environment};
 use crate::vault::Keyring;
-use crate::{connections, webhooks};
+use crate::{refresh, webhooks};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -157,6 +158,9 @@ fn handles(config: &Config, public_url: Url, (db, keyring, catalog): (Db, Keyrin
         egress: Egress::new(config.egress_allow.iter().cloned()),
         clock: Box::new(SystemClock),
         public_url,
+        pace: crate::pace::Pace::default(),
+        flights: crate::flights::Flights::default(),
+        foretell: config.foretell,
         steps: Steps::default(),
     }
 }
@@ -319,7 +323,11 @@ async fn inside(app: &App, found: &mut Findings) -> Result<(), crate::error::Err
     }
     let late = app.now().before(LATE);
     let mut conn = app.db.read().await?;
-    let due = connections::store::due_of_all_tenants(&mut conn, late, MOST_SHOWN)
+    let times = Times {
+        now: late,
+        lease: app.db.lease_time(&mut conn, app.now()).await?,
+    };
+    let due = refresh::store::due_of_all_tenants(&mut conn, times, (MOST_SHOWN, &mut Lane::default()))
         .await?
         .len();
     let waiting = webhooks::outbox::overdue_of_all_tenants(&mut conn, late).await?;

@@ -49,6 +49,9 @@ pub(super) async fn open(config: &Config, public_url: Url) -> anyhow::Result<Ope
         egress: Egress::new(config.egress_allow.iter().cloned().chain(own)).limited(config.proxy),
         clock: Box::new(SystemClock),
         public_url,
+        pace: crate::pace::Pace::default(),
+        flights: crate::flights::Flights::default(),
+        foretell: config.foretell,
         steps: Steps::stopping_at(config.stop_at).leasing(config.lease),
     });
     if tenants::ensure_default(&app).await? {
@@ -86,7 +89,8 @@ pub(super) async fn connect(config: &Config) -> anyhow::Result<Db> {
             .context("the database file cannot be made; see EVERGRANT_DATABASE_URL")?;
     }
     let db = Db::connect(config.database_url.expose(), config.database_pool).await;
-    db.context("the database cannot be opened; see EVERGRANT_DATABASE_URL")
+    let db = db.context("the database cannot be opened; see EVERGRANT_DATABASE_URL")?;
+    Ok(db.on_its_own_time())
 }
 
 /// An SQLite file that is not there yet is made with mode 0600: what SQLite puts beside it takes the same mode.

@@ -52,6 +52,8 @@ pub struct Config {
     pub sandbox: bool,
     /// Whether it is insisted on in public.
     pub sandbox_public: bool,
+    /// How long before a connection's expected end the team is told.
+    pub foretell: Duration,
     /// What is logged, where that is set.
     pub log: Option<String>,
     /// In which form.

@@ -48,6 +48,7 @@ pub(super) fn config(texts: &Texts) -> Result<Config, ConfigError> {
         catalog_dir: folder(texts, Key::CatalogDir)?,
         sandbox: texts.value(Key::Sandbox, switch)?.unwrap_or(false),
         sandbox_public: texts.value(Key::SandboxPublic, switch)?.unwrap_or(false),
+        foretell: texts.value(Key::ForetellDays, days)?.unwrap_or(crate::app::FORETELL),
         log: texts.value(Key::Log, filter)?,
         log_format: texts.value(Key::LogFormat, log_format)?.unwrap_or_default(),
         stop_at: texts.value(Key::DebugStopAt, |text| {
@@ -222,6 +223,11 @@ fn switch(text: &str) -> Option<bool> {
         "off" | "false" | "0" | "no" => Some(false),
         _ => None,
     }
+}
+
+fn days(text: &str) -> Option<Duration> {
+    let days: u64 = text.parse().ok().filter(|days| (1..=90).contains(days))?;
+    Some(Duration::from_hours(24 * days))
 }
 
 fn filter(text: &str) -> Option<String> {

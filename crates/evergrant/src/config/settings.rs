@@ -39,6 +39,8 @@ pub enum Key {
     Sandbox,
     /// Insists on it in public.
     SandboxPublic,
+    /// How early an end is told of.
+    ForetellDays,
     /// What is logged.
     Log,
     /// In which form.
@@ -203,6 +205,14 @@ pub const SETTINGS: &[Setting] = &[
         default: "off",
         expected: "on or off",
         doc: "Insists on the sandbox where the public URL is not loopback.",
+    },
+    Setting {
+        key: Key::ForetellDays,
+        env: "EVERGRANT_FORETELL_DAYS",
+        toml: "foretell_days",
+        default: "7",
+        expected: "a number of days from 1 to 90",
+        doc: "How long before a connection's expected end `Connection Expiring` is sent.",
     },
     Setting {
         key: Key::Log,

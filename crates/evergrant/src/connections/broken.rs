@@ -135,11 +135,13 @@ pub async fn flag_all_deleted(
         }
         apply(&mut held, &change);
         // Tried once a day, as every flagged one is: what was taken for gone may come back.
-        match app.catalog.get(&held.slug) {
-            Some(application) => reschedule(&mut held, application, None, now),
-            None => held.schedule.due_at = None,
+        if let Some(application) = app.catalog.get(&held.slug) {
+            reschedule(app, &mut held, application, None);
+        } else {
+            held.schedule.due_at = None;
+            held.schedule.tell_at = None;
         }
-        store::save(tx, &held).await?;
+        store::save_beside(tx, &held).await?;
         write_change(tx, tenant, &held, (&change, &judgement, now)).await?;
         flagged += 1;
     }

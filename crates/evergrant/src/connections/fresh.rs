@@ -1,15 +1,21 @@
 //! A credential about to be stored, and what is known of its life.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use evergrant_oauth::TokenSet;
 use serde_json::Value;
 
 use super::credential::{Credential, Tokens};
-use super::model::Schedule;
+use super::model::{EndBasis, Expected, Schedule};
 use crate::catalog::Lifetimes;
 use crate::clock::Timestamp;
 use crate::secret::Secret;
+
+/// Ends that differ by no more are the same end, told with another clock or another delay.
+pub(super) const WOBBLE: Duration = Duration::from_mins(5);
 
 /// A credential about to be stored.
 #[derive(Debug)]
@@ -21,7 +27,7 @@ pub struct Fresh {
 }
 
 impl Fresh {
-    /// The tokens of a first consent.
+    /// The tokens of a first consent. `now` is when they were asked for: no token is older than that.
     #[must_use]
     pub fn granted(
         set: TokenSet,
@@ -60,9 +66,11 @@ impl Fresh {
         let schedule = Schedule {
             has_refresh_token: set.refresh_token.is_some() || before.refresh_token.is_some(),
             refresh_issued_at: if rotated { Some(now) } else { held.refresh_issued_at },
-            refresh_expires_at: set
-                .refresh_expires_in
-                .map_or(held.refresh_expires_at, |life| Some(now.after(life))),
+            refresh_expires_at: steady(
+                held.refresh_expires_at,
+                set.refresh_expires_in.map(|life| now.after(life)),
+            ),
+            told_end: held.told_end,
             ..lifetime(&set, lifetimes, now)
         };
         let tokens = Tokens {
@@ -92,13 +100,45 @@ impl Fresh {
     }
 }
 
+/// What a reply, or else the catalogue, says of the access token's life. Lives are counted from when the token was asked for,
+/// never from the provider's clock, which may be minutes off ours.
 fn lifetime(set: &TokenSet, lifetimes: &Lifetimes, now: Timestamp) -> Schedule {
-    let life = set.expires_in.or(lifetimes.access_token);
+    let stated = set
+        .expires_in
+        .or_else(|| life_of_jwt(set.access_token.expose()).filter(|_| lifetimes.jwt));
+    let expires_at = stated.or(lifetimes.access_token).map(|life| now.after(life));
+    let basis = match (stated, expires_at) {
+        (Some(_), _) => EndBasis::Stated,
+        (None, Some(_)) => EndBasis::KnownLifetime,
+        (None, None) => EndBasis::Unknown,
+    };
     Schedule {
         issued_at: Some(now),
-        expires_at: life.map(|life| now.after(life)),
+        expires_at,
+        expected: Expected {
+            end: expires_at,
+            basis,
+            moves: false,
+        },
         ..Schedule::default()
     }
+}
+
+/// The newer of two stated ends, unless they are the same one.
+fn steady(before: Option<Timestamp>, newer: Option<Timestamp>) -> Option<Timestamp> {
+    match (before, newer) {
+        (Some(before), Some(newer)) if newer.since(before) <= WOBBLE && before.since(newer) <= WOBBLE => Some(before),
+        _ => newer.or(before),
+    }
+}
+
+/// From `iat` to `exp` (RFC 7519, 4.1): both are the provider's own times. The signature is not our business: nothing but the
+/// time of the next refresh hangs on it.
+fn life_of_jwt(token: &str) -> Option<Duration> {
+    let payload = token.split('.').nth(1)?;
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    let seconds = |name: &str| claims[name].as_f64().filter(|at| at.is_finite());
+    Duration::try_from_secs_f64(seconds("exp")? - seconds("iat")?).ok()
 }
 
 /// Members of the newer reply win; what only the first one had (an instance's address, a team's id) is kept.

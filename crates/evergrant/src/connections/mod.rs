@@ -8,17 +8,20 @@
 //! * **Repair in place.** Storing a new credential keeps the id, the account and the timeline; disconnecting erases.
 //!
 //! Reading order: [`model`] (types), `transition` (what a judgement does to a status: pure), `schedule` (when it is next
-//! due: pure), `credential` (sealing), `fresh` (a token reply as a credential), `access` (a credential put into a call),
-//! `record` (the transactions that make it so), `broken` (what one says of all), `store` (SQL), `look_up` (the hot reads), `list` (page by page), `work` (erasing and the rest), `reauth` (repairing by link).
+//! due: pure), `predict` (when it ends: pure), `credential` (sealing), `fresh` (a token reply as a credential), `access` (a
+//! credential put into a call), `record` (the transactions that make it so), `broken` (what one says of
+//! all), `foretell` (telling of the end), `store` (SQL), `look_up` (the hot reads), `list` (page by page), `work` (erasing and the rest), `reauth` (repairing by link).
 
 mod access;
 mod broken;
 mod credential;
+pub mod foretell;
 mod fresh;
 pub mod list;
 mod look_up;
 pub mod model;
 mod observe;
+mod predict;
 mod reauth;
 mod record;
 mod row;
@@ -32,17 +35,20 @@ mod work;
 pub use access::Access;
 pub use broken::{Aftermath, client_broken, client_works, flag_all_deleted, follow};
 pub use credential::{Credential, Tokens, open, place, seal};
+pub use foretell::{FORETOLD_AT_ONCE, foretell_due};
 pub use fresh::Fresh;
 pub use list::{After, Filter, Listed, Standing, list};
 pub use look_up::{Which, look_up, store as look_up_store};
 pub use model::{
-    Connection, ConnectionStatus, Flag, KEPT_AFTER_DISCONNECT, Named, Schedule, Trouble, external_id, other_account,
+    Connection, ConnectionStatus, EndBasis, Expected, Flag, KEPT_AFTER_DISCONNECT, Named, Schedule, Trouble,
+    external_id, other_account,
 };
 pub use observe::{circumstances, observation};
+pub use predict::expires_soon;
 pub use reauth::{Linked, Opened, open_link, reauth_link};
 pub use record::{Given, Observed, Recorded, Switch, activate, record, tell};
 pub(crate) use row::{columns, connection};
-pub use schedule::{ahead, retry_after_failures};
+pub use schedule::ahead;
 pub use store::{Guard, TimelineEntry};
 pub use transition::{Change, transition};
 pub use work::{erase, expire, find, open_credential};

@@ -1,5 +1,7 @@
 //! What a connection is.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::catalog::AuthType;
@@ -11,7 +13,7 @@ use crate::vault::Sealed;
 use crate::verdict::Evidence;
 
 /// How long id, times and reason of a disconnected connection are kept.
-pub const KEPT_AFTER_DISCONNECT: std::time::Duration = std::time::Duration::from_hours(30 * 24);
+pub const KEPT_AFTER_DISCONNECT: Duration = Duration::from_hours(30 * 24);
 
 /// Whether a connection can be used.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +75,51 @@ pub struct Trouble {
     pub since: Timestamp,
 }
 
+/// How an expected end is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EndBasis {
+    /// The provider said so.
+    Stated,
+    /// The catalogue knows how long such tokens live.
+    KnownLifetime,
+    /// It dies of disuse.
+    IdleLimit,
+    /// It is not known.
+    #[default]
+    Unknown,
+}
+
+impl EndBasis {
+    /// The stable spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stated => "stated",
+            Self::KnownLifetime => "known_lifetime",
+            Self::IdleLimit => "idle_limit",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The value of that spelling.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Stated, Self::KnownLifetime, Self::IdleLimit, Self::Unknown];
+        all.into_iter().find(|basis| basis.as_str() == word)
+    }
+}
+
+/// The end that is expected of a connection unless something is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// When.
+    pub end: Option<Timestamp>,
+    /// How that is known.
+    pub basis: EndBasis,
+    /// Whether each refresh moves it, so that it comes only if refreshing fails.
+    pub moves: bool,
+}
+
 /// When something is next due, and what is known of the tokens' lives. Nothing here is secret.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Schedule {
@@ -88,6 +135,14 @@ pub struct Schedule {
     pub refresh_expires_at: Option<Timestamp>,
     /// When a refresh, or a probe, is next due.
     pub due_at: Option<Timestamp>,
+    /// How long the last wait after a failure was.
+    pub retry_wait: Option<Duration>,
+    /// The end that is expected.
+    pub expected: Expected,
+    /// When the team is to be told of it.
+    pub tell_at: Option<Timestamp>,
+    /// The end that the team has been told of.
+    pub told_end: Option<Timestamp>,
 }
 
 /// A connection, without its credential.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::model::Connection;
-use crate::catalog::Application;
+use crate::catalog::{Application, Rotation};
 use crate::clock::Timestamp;
 use crate::egress::{Reply, Unreachable};
 use crate::verdict::{Auth, Circumstances, NetworkFault, Observation, Phase};
@@ -55,7 +55,8 @@ pub fn circumstances(c: &Connection, application: &Application, now: Timestamp) 
         idle_limit: application.lifetimes.idle_limit,
         // Only an acceptance since the present token was issued speaks of this token.
         token_previously_worked: c.last_ok_at.map(|at| s.issued_at.is_none_or(|issued| at > issued)),
-        reply_lost: Some(c.reply_lost_at.is_some()),
+        // Where refreshing does not rotate, a lost reply costs nothing.
+        reply_lost: Some(c.reply_lost_at.is_some() && application.lifetimes.rotation != Rotation::None),
         ..Circumstances::default()
     }
 }

@@ -8,7 +8,8 @@ use super::broken;
 use super::credential;
 use super::fresh::Fresh;
 use super::model::{Connection, ConnectionStatus, Schedule, other_account};
-use super::schedule::next_due;
+use super::predict;
+use super::schedule::{next_due, retry_wait};
 use super::store::{self, Guard, TimelineEntry};
 use super::transition::{Change, transition};
 use crate::accounts::{self, LinkedAccount};
@@ -62,7 +63,8 @@ pub async fn record(app: &App, tenant: &Tenant, id: &ConnectionId, seen: &Observ
     apply(&mut connection, &change);
     if let Some(fresh) = &seen.fresh {
         connection.sealed = Some(credential::seal(&sealer, id, &fresh.credential));
-        connection.schedule = fresh.schedule.clone();
+        let before = std::mem::replace(&mut connection.schedule, fresh.schedule.clone());
+        connection.schedule.expected = predict::expected(&connection, &application.lifetimes, Some(&before));
         connection.version += 1;
         // A lease taken over from us must not settle with the token that we have just replaced.
         connection.fence += 1;
@@ -75,13 +77,20 @@ pub async fn record(app: &App, tenant: &Tenant, id: &ConnectionId, seen: &Observ
         } else {
             Some(now)
         };
-        connection.reply_lost_at = None;
+        // That a call is accepted says nothing of the refresh token.
+        if seen.fresh.is_some() {
+            connection.reply_lost_at = None;
+        }
     }
     if seen.reply_lost {
         connection.reply_lost_at = Some(now);
     }
-    reschedule(&mut connection, &application, seen.retry_after, now);
-    store::save(&mut tx, &connection).await?;
+    reschedule(app, &mut connection, &application, seen.retry_after);
+    if seen.fresh.is_some() || seen.guard.fence.is_some() {
+        store::save(&mut tx, &connection).await?;
+    } else {
+        store::save_beside(&mut tx, &connection).await?;
+    }
     write_change(&mut tx, tenant, &connection, (&change, &seen.judgement, now)).await?;
     let aftermath = broken::note(&mut tx, tenant, &connection, (seen, now)).await?;
     app.steps.at(Step::RecordBeforeCommit).await;
@@ -104,6 +113,7 @@ pub(super) fn apply(connection: &mut Connection, change: &Change) {
         Change::Troubled(trouble) => {
             connection.trouble = Some(trouble.clone());
             connection.failures = connection.failures.saturating_add(1);
+            connection.schedule.retry_wait = Some(retry_wait(connection.schedule.retry_wait, random_fraction()));
         }
         Change::Recovered => connection.trouble = None,
         Change::Flagged(flag) => {
@@ -117,14 +127,20 @@ pub(super) fn apply(connection: &mut Connection, change: &Change) {
     }
 }
 
+/// Works out what is due when, of a connection that is as it will be.
 pub(super) fn reschedule(
+    app: &App,
     connection: &mut Connection,
     application: &Application,
     retry_after: Option<Duration>,
-    now: Timestamp,
 ) {
-    let due = next_due(connection, application, random_fraction(), now);
+    let now = app.now();
+    if connection.trouble.is_none() {
+        connection.schedule.retry_wait = None;
+    }
+    let due = next_due(connection, application, now);
     connection.schedule.due_at = due.map(|due| due.max(now.after(retry_after.unwrap_or_default())));
+    connection.schedule.tell_at = predict::tell_at(connection, app.foretell);
     connection.updated_at = now;
 }
 
@@ -242,7 +258,8 @@ pub async fn activate(app: &App, tx: &mut Tx, tenant: &Tenant, given: Given<'_>)
     });
     connection.reply_lost_at = None;
     connection.connected_at = now;
-    reschedule(&mut connection, given.application, None, now);
+    connection.schedule.expected = predict::expected(&connection, &given.application.lifetimes, None);
+    reschedule(app, &mut connection, given.application, None);
     store::save(tx, &connection).await?;
     let kind = if new { "connected" } else { "reconnected" };
     store::append_timeline(tx, &tenant.id, &connection.id, &plain_entry(kind, now)).await?;

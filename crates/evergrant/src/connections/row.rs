@@ -1,9 +1,11 @@
 //! Rows as connections: the one place that knows the columns' order.
 
+use std::time::Duration;
+
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::model::{Connection, ConnectionStatus, Flag, Schedule, Trouble};
+use super::model::{Connection, ConnectionStatus, EndBasis, Expected, Flag, Schedule, Trouble};
 use super::store::TimelineEntry;
 use crate::catalog::AuthType;
 use crate::clock::Timestamp;
@@ -19,7 +21,8 @@ macro_rules! columns {
         "id, tenant, account, slug, auth_type, status, reason, since, confidence, evidence, trouble_verdict, \
          trouble_reason, trouble_since, failures, identifier, version, fence, sealed_credential, has_refresh_token, \
          issued_at, expires_at, refresh_issued_at, refresh_expires_at, due_at, last_ok_at, reply_lost_at, \
-         connected_at, created_at, updated_at, disconnected_at"
+         connected_at, created_at, updated_at, disconnected_at, \
+         retry_wait, expected_end, end_basis, end_moves, tell_at, told_end"
     };
 }
 pub(crate) use columns;
@@ -106,6 +109,16 @@ pub(crate) fn connection(row: &AnyRow) -> Result<Connection, Error> {
             refresh_issued_at: time(21)?,
             refresh_expires_at: time(22)?,
             due_at: time(23)?,
+            retry_wait: (row.try_get::<Option<i64>, _>(30)?)
+                .map(|wait| u64::try_from(wait).map(Duration::from_millis).map_err(|_| corrupt()))
+                .transpose()?,
+            expected: Expected {
+                end: time(31)?,
+                basis: EndBasis::parse(&row.try_get::<String, _>(32)?).ok_or_else(corrupt)?,
+                moves: row.try_get::<i64, _>(33)? == 1,
+            },
+            tell_at: time(34)?,
+            told_end: time(35)?,
         },
         last_ok_at: time(24)?,
         reply_lost_at: time(25)?,

@@ -1,7 +1,7 @@
 //! The connections' SQL.
 
 use serde_json::Value;
-use sqlx::{AnyConnection, Row as _};
+use sqlx::AnyConnection;
 
 use super::model::{Connection, ConnectionStatus, external_id};
 use super::row::{columns, connection, evidence_text, timeline_entry};
@@ -95,11 +95,24 @@ const SAVE: &str = "\
         trouble_reason = $9, trouble_since = $10, failures = $11, identifier = $12, version = $13, fence = $14, \
         sealed_credential = $15, has_refresh_token = $16, issued_at = $17, expires_at = $18, refresh_issued_at = $19, \
         refresh_expires_at = $20, due_at = $21, last_ok_at = $22, reply_lost_at = $23, connected_at = $24, \
-        updated_at = $25, disconnected_at = $26, external_id = $27, lease_until = NULL, sent_at = NULL \
+        updated_at = $25, disconnected_at = $26, external_id = $27, retry_wait = $28, expected_end = $29, end_basis = $30, \
+        end_moves = $31, tell_at = $32, told_end = $33, \
+        lease_until = CASE WHEN $34 = 1 THEN NULL ELSE lease_until END, \
+        sent_at = CASE WHEN $34 = 1 THEN NULL ELSE sent_at END \
     WHERE tenant = $1 AND id = $2";
 
-/// Writes a connection that is held by this transaction, and ends whatever lease there was on it.
+/// Writes a connection that is held by this transaction, and ends whatever lease there was on it: by whoever holds it, or because
+/// another credential stands there now.
 pub async fn save(conn: &mut AnyConnection, c: &Connection) -> Result<(), Error> {
+    write(conn, c, true).await
+}
+
+/// The same by somebody beside the lease: a refresh that is under way, or the record of one whose worker has died, stays.
+pub async fn save_beside(conn: &mut AnyConnection, c: &Connection) -> Result<(), Error> {
+    write(conn, c, false).await
+}
+
+async fn write(conn: &mut AnyConnection, c: &Connection, ends_the_lease: bool) -> Result<(), Error> {
     let flag = c.status.flag();
     let trouble = c.trouble.as_ref();
     let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
@@ -136,6 +149,17 @@ pub async fn save(conn: &mut AnyConnection, c: &Connection) -> Result<(), Error>
         .bind(c.updated_at.as_millis())
         .bind(millis(disconnected))
         .bind(c.external_id())
+        .bind(
+            c.schedule
+                .retry_wait
+                .map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
+        )
+        .bind(millis(c.schedule.expected.end))
+        .bind(c.schedule.expected.basis.as_str())
+        .bind(i64::from(c.schedule.expected.moves))
+        .bind(millis(c.schedule.tell_at))
+        .bind(millis(c.schedule.told_end))
+        .bind(i64::from(ends_the_lease))
         .execute(conn)
         .await?;
     Ok(())
@@ -258,33 +282,6 @@ pub async fn try_again(conn: &mut AnyConnection, tenant: &TenantId, slug: &str, 
         .execute(conn)
         .await?;
     Ok(done.rows_affected())
-}
-
-// Every tenant's applications in turn: the connections of a provider that hangs must not keep all others waiting.
-const DUE: &str = "SELECT tenant, id FROM ( \
-        SELECT tenant, id, due_at, ROW_NUMBER() OVER (PARTITION BY tenant, slug ORDER BY due_at, id) AS turn \
-        FROM connections WHERE due_at IS NOT NULL AND due_at <= $1 \
-    ) due ORDER BY turn, due_at LIMIT $2";
-
-/// What is due, over all tenants: for the sweep alone. It carries its tenant along.
-pub async fn due_of_all_tenants(
-    conn: &mut AnyConnection,
-    now: Timestamp,
-    limit: i64,
-) -> Result<Vec<(TenantId, ConnectionId)>, Error> {
-    let rows = sqlx::query(DUE)
-        .bind(now.as_millis())
-        .bind(limit)
-        .fetch_all(conn)
-        .await?;
-    rows.iter()
-        .map(|row| {
-            Ok((
-                TenantId::trusted(row.try_get(0)?),
-                ConnectionId::trusted(row.try_get(1)?),
-            ))
-        })
-        .collect()
 }
 
 const PURGE: &str = "DELETE FROM connections WHERE disconnected_at IS NOT NULL AND disconnected_at < $1";

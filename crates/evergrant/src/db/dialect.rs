@@ -44,6 +44,14 @@ impl Engine {
         }
     }
 
+    /// What time it is for the database, in milliseconds: the clock that all nodes share.
+    pub(super) const fn now(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+            Self::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+        }
+    }
+
     /// Held for the length of a migration, so that nodes which start together take turns.
     pub(super) const fn migration_lock(self) -> &'static str {
         match self {

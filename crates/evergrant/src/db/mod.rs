@@ -15,24 +15,25 @@ use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Executor as _, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Executor as _, Row as _, Transaction};
 
 pub use dialect::Engine;
 use gather::Gather;
 pub use gather::{Answer, LookUp};
 use group::{Member, Queue};
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::error::Error;
 
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_foundation", include_str!("../../migrations/0001_foundation.sql")),
-    ("0004_incidents", include_str!("../../migrations/0004_incidents.sql")),
-    ("0005_notices", include_str!("../../migrations/0005_notices.sql")),
     (
         "0002_credentials",
         include_str!("../../migrations/0002_credentials.sql"),
     ),
+    ("0003_engine", include_str!("../../migrations/0003_engine.sql")),
+    ("0004_incidents", include_str!("../../migrations/0004_incidents.sql")),
+    ("0005_notices", include_str!("../../migrations/0005_notices.sql")),
     (
         "0006_reauth_links",
         include_str!("../../migrations/0006_reauth_links.sql"),
@@ -48,6 +49,19 @@ pub struct Db {
     /// SQLite has one writer: whoever waits for it waits here, in order, and shares a commit.
     writers: Option<Arc<Queue>>,
     gather: Arc<Gather>,
+    time: Time,
+}
+
+/// Whose clock leases are measured by.
+#[derive(Clone, Default)]
+enum Time {
+    /// The asking process's own.
+    #[default]
+    Asking,
+    /// The database's.
+    Database,
+    /// This one, which all processes of a test share.
+    Given(Arc<dyn Clock>),
 }
 
 /// A write transaction. Dropped without [`Tx::commit`], it is as if it had never been.
@@ -85,6 +99,7 @@ impl Db {
             engine,
             writers,
             gather,
+            time: Time::default(),
         })
     }
 
@@ -128,6 +143,36 @@ impl Db {
     #[must_use]
     pub fn commits(&self) -> Option<u64> {
         self.writers.as_ref().map(|writers| writers.commits())
+    }
+
+    /// Measures leases by the database's own clock, which is the same for all nodes, however far theirs are apart. On SQLite all
+    /// processes share the machine's clock anyway.
+    #[must_use]
+    pub fn on_its_own_time(self) -> Self {
+        let time = match self.engine {
+            Engine::Sqlite => Time::Asking,
+            Engine::Postgres => Time::Database,
+        };
+        Self { time, ..self }
+    }
+
+    /// Measures leases by this clock: for tests, in which the nodes' own are wrong on purpose.
+    #[must_use]
+    pub fn timed_by(self, clock: Arc<dyn Clock>) -> Self {
+        let time = Time::Given(clock);
+        Self { time, ..self }
+    }
+
+    /// The time by which leases are taken and compared; `now` is the asking process's.
+    pub async fn lease_time(&self, conn: &mut AnyConnection, now: Timestamp) -> Result<Timestamp, Error> {
+        match &self.time {
+            Time::Asking => Ok(now),
+            Time::Given(clock) => Ok(clock.now()),
+            Time::Database => {
+                let row = sqlx::query(self.engine.now()).fetch_one(conn).await?;
+                Ok(Timestamp::from_millis(row.try_get(0)?))
+            }
+        }
     }
 
     /// Brings the schema up to this program's, once, whichever node comes first.

@@ -7,6 +7,7 @@
 
 mod address;
 mod body;
+mod reply;
 mod stream;
 mod transport;
 
@@ -23,6 +24,7 @@ use crate::secret::Secret;
 
 pub use address::is_public;
 pub use body::{BoxError, Download, Incoming, Upload, UploadFault};
+pub use reply::Reply;
 pub use reqwest::Method;
 pub use stream::{Limits, StreamError, Streamed};
 pub use transport::{Carried, Transport, Trust};
@@ -83,46 +85,6 @@ impl From<evergrant_oauth::HttpRequest> for Request {
             body: Some(request.body),
             timeout: DEFAULT_TIMEOUT,
         }
-    }
-}
-
-/// What came back: any status, at most 256 KiB of body. The body may hold tokens, so it does not print.
-pub struct Reply {
-    /// The HTTP status.
-    pub status: u16,
-    /// Headers that are text, names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// The body, cut at the limit.
-    pub body: Vec<u8>,
-}
-
-impl Reply {
-    /// The first header of a name (in lower case).
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// The body, if it is JSON.
-    #[must_use]
-    pub fn json(&self) -> Option<serde_json::Value> {
-        serde_json::from_slice(&self.body).ok()
-    }
-
-    /// What `retry-after` asks for, in seconds (RFC 9110, 10.2.3); its date form is not understood. At most a day.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        let seconds: u64 = self.header("retry-after")?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds.min(86_400)))
-    }
-}
-
-impl fmt::Debug for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reply({}, {} bytes)", self.status, self.body.len())
     }
 }
 

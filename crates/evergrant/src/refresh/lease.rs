@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::{AnyConnection, Row as _};
 
+use super::store::{Due, Times};
 use crate::clock::Timestamp;
 use crate::connections::{Connection, columns, connection};
 use crate::error::Error;
@@ -42,6 +43,35 @@ pub async fn claim(
         .bind(now.as_millis())
         .bind(tenant.as_str())
         .bind(id.as_str())
+        .fetch_optional(conn)
+        .await?;
+    Ok(row
+        .as_ref()
+        .map(connection)
+        .transpose()?
+        .map(|connection| Lease { connection }))
+}
+
+const CLAIM_DUE: &str = concat!(
+    "UPDATE connections SET fence = fence + 1, lease_until = $1, \
+       reply_lost_at = COALESCE(sent_at, reply_lost_at), sent_at = $2 \
+     WHERE tenant = $3 AND id = $4 AND disconnected_at IS NULL AND (lease_until IS NULL OR lease_until <= $2) \
+       AND due_at <= $5 RETURNING ",
+    columns!()
+);
+
+/// The same for what the sweep has found due: it stays away from what another worker has seen to since.
+pub async fn claim_due(
+    conn: &mut AnyConnection,
+    due: &Due,
+    (times, until): (Times, Timestamp),
+) -> Result<Option<Lease>, Error> {
+    let row = sqlx::query(CLAIM_DUE)
+        .bind(until.as_millis())
+        .bind(times.lease.as_millis())
+        .bind(due.tenant.as_str())
+        .bind(due.id.as_str())
+        .bind(times.now.as_millis())
         .fetch_optional(conn)
         .await?;
     Ok(row

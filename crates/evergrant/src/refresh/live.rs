@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::outcome::{Did, Outcome};
 use super::plan::{Plan, Why, plan};
-use super::renew::renew;
+use super::renew::{early, renew};
 use crate::accounts;
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -45,14 +46,22 @@ pub async fn live_of(
 /// the provider, and healing is the sweep's.
 async fn lasting(app: &App, tenant: &Tenant, connection: Connection, need: Duration) -> Result<Connection, Error> {
     let why = Why::Use { need };
-    let needed = match plan(&connection, why, app.now()) {
+    let needed = match plan(&connection, why, (early(app, &connection), app.now())) {
         Plan::Renew | Plan::Reauthorize => true,
-        Plan::Ask | Plan::UseAsIs => false,
+        // A token that has ended by our clock: the provider's word is better. A key is handed out as it is.
+        Plan::Ask => has_ended(&connection, app.now()),
+        Plan::UseAsIs => false,
     };
     if !needed || connection.status != ConnectionStatus::Active {
         return Ok(connection);
     }
     match renew(app, tenant, &connection.id, why).await {
+        Ok(Outcome {
+            did: Did::Paused { until },
+            connection,
+        }) if has_ended(&connection, app.now()) => Err(Error::ProviderUnavailable {
+            retry_after: Some(until.since(app.now())),
+        }),
         Ok(outcome) => Ok(outcome.connection),
         // Whoever is at it takes long: what we hold may do until then.
         Err(Error::Busy) if !has_ended(&connection, app.now()) => connections::find(app, tenant, &connection.id).await,

@@ -1,5 +1,6 @@
 //! What came of a renewal or a check.
 
+use crate::clock::Timestamp;
 use crate::connections::Connection;
 
 /// What was done.
@@ -19,6 +20,11 @@ pub enum Did {
     Superseded,
     /// The application has no call that would prove anything.
     Unverified,
+    /// The provider is left alone for now: it fails, or has asked for patience. Nothing was sent.
+    Paused {
+        /// When it may be tried again.
+        until: Timestamp,
+    },
     /// The team has set no OAuth client, so nothing can be refreshed.
     NoClient,
     /// The application has an open incident, and another connection finds out whether it is over.
@@ -37,6 +43,7 @@ impl Did {
             Self::Waited => "waited",
             Self::Superseded => "superseded",
             Self::Unverified => "unverified",
+            Self::Paused { .. } => "paused",
             Self::NoClient => "no_oauth_client",
             Self::HeldBack => "held_back",
         }

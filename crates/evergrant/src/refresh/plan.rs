@@ -34,15 +34,20 @@ pub enum Plan {
     Renew,
     /// Nothing can be refreshed; ask the provider whether it still works.
     Ask,
-    /// Past its end, and nothing to refresh it with: only a new consent helps.
+    /// Past its end by every clock, and nothing to refresh it with: only a new consent helps.
     Reauthorize,
 }
 
-/// Decides what to do with a connection at `now`.
+/// How far the clocks of nodes may be apart. No grant is called dead by one of them alone before that has passed.
+pub const CLOCKS: Duration = Duration::from_mins(5);
+
+/// Decides what to do with a connection at `now`. `early` says whether its provider lets tokens be refreshed that are still
+/// valid.
 #[must_use]
-pub fn plan(c: &Connection, why: Why, now: Timestamp) -> Plan {
+pub fn plan(c: &Connection, why: Why, (early, now): (bool, Timestamp)) -> Plan {
     let due = c.schedule.due_at.is_some_and(|due| due <= now);
     let ended = c.schedule.expires_at.is_some_and(|end| end <= now);
+    let certainly_ended = c.schedule.expires_at.is_some_and(|end| end.after(CLOCKS) <= now);
     if c.auth_type == AuthType::Keybased {
         return if due || why == Why::Forced {
             Plan::Ask
@@ -52,17 +57,20 @@ pub fn plan(c: &Connection, why: Why, now: Timestamp) -> Plan {
     }
     if !c.schedule.has_refresh_token {
         return match why {
-            _ if ended => Plan::Reauthorize,
+            _ if certainly_ended => Plan::Reauthorize,
+            // By our clock: the provider's word is better.
+            _ if ended => Plan::Ask,
             Why::Forced => Plan::Ask,
             Why::Due if due => Plan::Ask,
             _ => Plan::UseAsIs,
         };
     }
     let wanted = match why {
-        Why::Forced => true,
+        Why::Forced => early || ended || c.schedule.expires_at.is_none(),
         // Many callers are refused at once: the first one's renewal is everybody's.
         Why::Refused { version } => c.version == version,
         Why::Due => due,
+        Why::Use { .. } if !early => ended,
         Why::Use { need } => {
             let life = |end: Timestamp| end.since(c.schedule.issued_at.unwrap_or(now));
             // Never more than the token's life allows, or every use would renew.

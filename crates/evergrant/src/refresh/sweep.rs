@@ -1,69 +1,190 @@
-//! Renewing and probing all that is due.
+//! Renewing and probing all that is due, continuously.
+//!
+//! What is due and has room is claimed in batches, each batch in one transaction, and begun; when half of what is under way
+//! has ended, more is claimed. So nobody waits for the slowest: an application that hangs fills its own room and no more.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::lease;
+use super::lease::{self, LEASE};
 use super::outcome::Did;
 use super::plan::Why;
-use super::renew::renew;
+use super::renew::{Held, times, with_lease};
+use super::store::{self, Due, Lane};
+use super::way::room;
 use crate::app::App;
-use crate::connections;
+use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::ids::{ConnectionId, TenantId};
+use crate::ids::TenantId;
+use crate::pace::{Crew, LOOK_EVERY, Place};
 use crate::steps::Step;
-use crate::tenants;
+use crate::tenants::{self, Tenant};
 
-/// How many due connections one round looks at.
-pub const BATCH: u16 = 100;
-/// How many are under way at once.
-const AT_ONCE: usize = 16;
+/// How many are under way at once, of all applications.
+pub const AT_ONCE: usize = 256;
+/// How many due ones are looked at for that.
+const LOOKED_AT: i64 = 500;
 /// How long something that cannot be tried at all is put off.
 const PUT_OFF: Duration = Duration::from_hours(1);
 
-/// One round: takes what is due, renews or probes it, and says how many there were. After `stop` nothing more is begun; what
-/// has been begun is finished.
-pub async fn run_due(app: &App, stop: &CancellationToken) -> Result<usize, Error> {
-    let due = connections::store::due_of_all_tenants(&mut *app.db.read().await?, app.now(), i64::from(BATCH)).await?;
-    let found = due.len();
-    let mut running = JoinSet::new();
-    for (tenant, id) in due {
-        if stop.is_cancelled() {
-            break;
-        }
-        if running.len() >= AT_ONCE {
-            running.join_next().await;
-        }
-        let app = app.clone();
-        running.spawn(async move { one(&app, &tenant, &id).await });
-    }
-    while running.join_next().await.is_some() {}
-    Ok(found)
+/// The refreshes under way.
+struct Sweep {
+    app: App,
+    crew: Crew,
+    /// Where the visit of the lanes goes on.
+    from: Lane,
 }
 
-async fn one(app: &App, tenant_id: &TenantId, id: &ConnectionId) {
-    app.steps.at(Step::SweepBegun).await;
-    let done = async {
-        let mut conn = app.db.read().await?;
-        let tenant = tenants::store::get_environment(&mut conn, tenant_id).await?.tenant;
-        drop(conn);
-        renew(app, &tenant, id, Why::Due).await
+/// Renews and probes what is due until `stop`; then begins nothing more, and finishes what has been begun.
+pub async fn keep_running(app: &App, stop: &CancellationToken) -> Result<(), Error> {
+    let mut sweep = Sweep::new(app);
+    let mut ended = Ok(());
+    while ended.is_ok() && !stop.is_cancelled() {
+        ended = sweep.begin_due().await.map(drop);
+        sweep.crew.half_ended(app.clock.sleep(LOOK_EVERY), stop).await;
+    }
+    sweep.crew.finish().await;
+    ended
+}
+
+/// Everything that is due now, to its end; says how many there were. After `stop` nothing more is begun; what has been begun is
+/// finished.
+pub async fn run_due(app: &App, stop: &CancellationToken) -> Result<usize, Error> {
+    let mut sweep = Sweep::new(app);
+    let mut all = 0;
+    let ended = loop {
+        let begun = if stop.is_cancelled() {
+            Ok(0)
+        } else {
+            sweep.begin_due().await
+        };
+        match begun {
+            Ok(0) if sweep.crew.is_idle() => break Ok(all),
+            Ok(0) => sweep.crew.one_ended().await,
+            Ok(begun) => all += begun,
+            Err(error) => break Err(error),
+        }
     };
-    let put_off = match done.await {
+    sweep.crew.finish().await;
+    ended
+}
+
+impl Sweep {
+    fn new(app: &App) -> Self {
+        Self {
+            app: app.clone(),
+            crew: Crew::of(AT_ONCE),
+            from: Lane::default(),
+        }
+    }
+
+    /// Begins what is due and has room; says how many.
+    async fn begin_due(&mut self) -> Result<usize, Error> {
+        if self.crew.free() == 0 {
+            return Ok(0);
+        }
+        let mut conn = self.app.db.read().await?;
+        let times = times(&self.app, &mut conn).await?;
+        let due = store::due_of_all_tenants(&mut conn, times, (LOOKED_AT, &mut self.from)).await?;
+        drop(conn);
+        let picked = self.pick(due, times.now);
+        self.claim(picked).await
+    }
+
+    /// Those for which there is room, in their order.
+    fn pick(&self, due: Vec<Due>, now: Timestamp) -> Vec<(Due, Option<Place>)> {
+        let mut rooms: HashMap<String, u32> = HashMap::new();
+        let mut picked = Vec::new();
+        for one in due {
+            if picked.len() == self.crew.free() {
+                break;
+            }
+            let application = self.app.catalog.get(&one.slug);
+            let free = rooms
+                .entry(one.slug.clone())
+                .or_insert_with(|| application.map_or(1, |application| room(&self.app, application, now)));
+            if *free > 0 {
+                *free -= 1;
+                let place = application.map(|application| {
+                    let limits = application.refreshing.limits;
+                    self.app.pace.rooms.take(&one.slug, limits, now)
+                });
+                picked.push((one, place));
+            }
+        }
+        // All nodes lock rows in the same order, so that no two wait for each other.
+        picked.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
+        picked
+    }
+
+    /// Claims them in one transaction, and begins those that nobody else has claimed.
+    async fn claim(&mut self, picked: Vec<(Due, Option<Place>)>) -> Result<usize, Error> {
+        if picked.is_empty() {
+            return Ok(0);
+        }
+        let app = self.app.clone();
+        let mut claimed = Vec::with_capacity(picked.len());
+        let mut tenants: HashMap<TenantId, Tenant> = HashMap::new();
+        let mut tx = app.db.begin().await?;
+        let times = times(&app, &mut tx).await?;
+        let until = times.lease.after(app.steps.lease(LEASE));
+        for (due, place) in picked {
+            // Somebody in this process is at it.
+            let Ok(flight) = app.flights.begin(due.id.as_str()) else {
+                continue;
+            };
+            let Some(lease) = lease::claim_due(&mut tx, &due, (times, until)).await? else {
+                continue;
+            };
+            if !tenants.contains_key(&due.tenant) {
+                let tenant = tenants::store::get_environment(&mut tx, &due.tenant).await?.tenant;
+                tenants.insert(due.tenant.clone(), tenant);
+            }
+            claimed.push((lease, flight, place));
+        }
+        tx.commit().await?;
+        let begun = claimed.len();
+        for (lease, flight, place) in claimed {
+            let app = app.clone();
+            let Some(tenant) = tenants.get(&lease.connection.tenant).cloned() else {
+                continue;
+            };
+            let held = Held {
+                lease,
+                since: times.now,
+            };
+            self.crew.begin(async move {
+                one(&app, &tenant, held).await;
+                drop((flight, place));
+            });
+        }
+        Ok(begun)
+    }
+}
+
+async fn one(app: &App, tenant: &Tenant, held: Held) {
+    app.steps.at(Step::SweepBegun).await;
+    let (tenant_id, id) = (held.connection().tenant.clone(), held.connection().id.clone());
+    let put_off = match with_lease(app, tenant, held, Why::Due).await {
         Ok(outcome) => matches!(outcome.did, Did::Unverified | Did::NoClient),
+        // It stays due: the lease has been given back, or lapses.
+        Err(error @ (Error::Busy | Error::Database(_))) => {
+            tracing::warn!(connection = %id, %error, "could not be refreshed; tried again soon");
+            false
+        }
         Err(error) => {
             tracing::warn!(connection = %id, %error, "could not be refreshed; put off");
             true
         }
     };
-    if put_off && let Err(error) = postpone(app, tenant_id, id).await {
+    if put_off && let Err(error) = postpone(app, &tenant_id, &id).await {
         tracing::error!(connection = %id, %error, "could not be put off");
     }
 }
 
-async fn postpone(app: &App, tenant: &TenantId, id: &ConnectionId) -> Result<(), Error> {
+async fn postpone(app: &App, tenant: &TenantId, id: &crate::ids::ConnectionId) -> Result<(), Error> {
     let now = app.now();
     let mut tx = app.db.begin().await?;
     lease::postpone(&mut tx, (tenant, id), Some(now.after(PUT_OFF)), now).await?;

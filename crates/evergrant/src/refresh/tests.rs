@@ -43,29 +43,34 @@ fn grant(refreshable: bool) -> Connection {
     connection(AuthType::OAuth2, schedule)
 }
 
+/// The plan where the provider lets valid tokens be refreshed.
+fn at(c: &Connection, why: Why, now: Timestamp) -> Plan {
+    plan(c, why, (true, now))
+}
+
 #[test]
 fn a_grant_is_renewed_when_it_is_due_and_not_before() {
     let due = NOW.after(HOUR / 2);
     assert_eq!(
-        plan(&grant(true), Why::Due, due.before(Duration::from_millis(1))),
+        at(&grant(true), Why::Due, due.before(Duration::from_millis(1))),
         Plan::UseAsIs
     );
-    assert_eq!(plan(&grant(true), Why::Due, due), Plan::Renew);
+    assert_eq!(at(&grant(true), Why::Due, due), Plan::Renew);
 }
 
 #[test]
 fn a_forced_renewal_does_not_ask_how_old_the_token_is() {
-    assert_eq!(plan(&grant(true), Why::Forced, NOW), Plan::Renew);
+    assert_eq!(at(&grant(true), Why::Forced, NOW), Plan::Renew);
 }
 
 #[test]
 fn a_refused_token_is_renewed_unless_a_newer_one_is_stored() {
     let held = grant(true);
-    let refused = |version| plan(&held, Why::Refused { version }, NOW);
+    let refused = |version| at(&held, Why::Refused { version }, NOW);
     assert_eq!(refused(held.version), Plan::Renew);
     assert_eq!(refused(held.version - 1), Plan::UseAsIs);
     let key = connection(AuthType::Keybased, Schedule::default());
-    assert_eq!(plan(&key, Why::Refused { version: 1 }, NOW), Plan::UseAsIs);
+    assert_eq!(at(&key, Why::Refused { version: 1 }, NOW), Plan::UseAsIs);
 }
 
 #[test]
@@ -73,11 +78,8 @@ fn a_use_renews_just_inside_what_it_needs() {
     let why = Why::Use {
         need: Duration::from_mins(20),
     };
-    assert_eq!(
-        plan(&grant(true), why, NOW.after(Duration::from_mins(39))),
-        Plan::UseAsIs
-    );
-    assert_eq!(plan(&grant(true), why, NOW.after(Duration::from_mins(40))), Plan::Renew);
+    assert_eq!(at(&grant(true), why, NOW.after(Duration::from_mins(39))), Plan::UseAsIs);
+    assert_eq!(at(&grant(true), why, NOW.after(Duration::from_mins(40))), Plan::Renew);
 }
 
 #[test]
@@ -85,18 +87,40 @@ fn a_use_that_needs_longer_than_tokens_live_does_not_renew_every_time() {
     let why = Why::Use {
         need: Duration::from_hours(24),
     };
-    assert_eq!(plan(&grant(true), why, NOW), Plan::UseAsIs);
-    assert_eq!(plan(&grant(true), why, NOW.after(HOUR / 2)), Plan::Renew);
+    assert_eq!(at(&grant(true), why, NOW), Plan::UseAsIs);
+    assert_eq!(at(&grant(true), why, NOW.after(HOUR / 2)), Plan::Renew);
 }
 
 #[test]
 fn an_ended_token_without_a_refresh_token_needs_the_customer() {
     let end = NOW.after(HOUR);
     for why in [Why::Due, Why::Forced, Why::Use { need: HOUR }] {
-        assert_eq!(plan(&grant(false), why, end), Plan::Reauthorize, "{why:?}");
+        // By our clock it has ended: the provider is asked, until no clock can say otherwise.
+        assert_eq!(at(&grant(false), why, end), Plan::Ask, "{why:?}");
+        let certain = end.after(CLOCKS);
+        assert_eq!(
+            at(&grant(false), why, certain.before(Duration::from_millis(1))),
+            Plan::Ask
+        );
+        assert_eq!(at(&grant(false), why, certain), Plan::Reauthorize, "{why:?}");
     }
-    assert_eq!(plan(&grant(false), Why::Due, end.before(HOUR)), Plan::UseAsIs);
-    assert_eq!(plan(&grant(false), Why::Forced, end.before(HOUR)), Plan::Ask);
+    assert_eq!(at(&grant(false), Why::Due, end.before(HOUR)), Plan::UseAsIs);
+    assert_eq!(at(&grant(false), Why::Forced, end.before(HOUR)), Plan::Ask);
+}
+
+#[test]
+fn a_token_that_its_provider_would_not_refresh_yet_is_left_until_it_has_ended() {
+    let (before, end) = (NOW.after(HOUR).before(Duration::from_millis(1)), NOW.after(HOUR));
+    let refused = Why::Refused { version: 1 };
+    for why in [Why::Forced, Why::Use { need: HOUR }] {
+        assert_eq!(plan(&grant(true), why, (false, before)), Plan::UseAsIs, "{why:?}");
+        assert_eq!(plan(&grant(true), why, (false, end)), Plan::Renew, "{why:?}");
+    }
+    assert_eq!(
+        plan(&grant(true), refused, (false, before)),
+        Plan::Renew,
+        "its own word that it has ended"
+    );
 }
 
 #[test]
@@ -108,7 +132,7 @@ fn a_key_is_asked_about_when_due_or_demanded() {
             ..Schedule::default()
         },
     );
-    assert_eq!(plan(&key, Why::Due, NOW), Plan::UseAsIs);
-    assert_eq!(plan(&key, Why::Due, NOW.after(HOUR)), Plan::Ask);
-    assert_eq!(plan(&key, Why::Forced, NOW), Plan::Ask);
+    assert_eq!(at(&key, Why::Due, NOW), Plan::UseAsIs);
+    assert_eq!(at(&key, Why::Due, NOW.after(HOUR)), Plan::Ask);
+    assert_eq!(at(&key, Why::Forced, NOW), Plan::Ask);
 }

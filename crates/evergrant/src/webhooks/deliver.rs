@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::endpoints;
@@ -20,6 +21,7 @@ use crate::egress::{Reply, Request, Unreachable};
 use crate::error::Error;
 use crate::ids::random_fraction;
 use crate::links::{self, Break};
+use crate::pace::Crew;
 use crate::secret::Secret;
 use crate::tenants::{self, Tenant};
 
@@ -31,6 +33,8 @@ const _: () = assert!(
     TIMEOUT.as_secs() * 2 < LEASE.as_secs(),
     "a request must end well before its lease"
 );
+/// How often it is asked what has become due.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many are sent at once.
 pub const BATCH: usize = 32;
 /// How long a delivery waits that cannot be signed.
@@ -49,29 +53,66 @@ const WAITS: [Duration; 10] = [
     Duration::from_hours(30),
 ];
 
+/// Sends what is due until `stop`, of all tenants; then begins nothing more, and finishes what has been begun. As deliveries
+/// end others take their places: a receiver that hangs holds up nobody but itself.
+pub async fn keep_running(app: &App, stop: &CancellationToken) -> Result<(), Error> {
+    let mut crew = Crew::of(BATCH);
+    let mut ended = Ok(());
+    while ended.is_ok() && !stop.is_cancelled() {
+        ended = match claim(app, crew.free()).await {
+            Ok(claims) => {
+                for claim in claims {
+                    let app = app.clone();
+                    crew.begin(async move {
+                        told(&app, claim).await;
+                    });
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        crew.half_ended(app.clock.sleep(LOOK_EVERY), stop).await;
+    }
+    crew.finish().await;
+    ended
+}
+
 /// Sends a batch of what is due, of all tenants, and waits for it; says how many were sent.
 pub async fn run_due(app: &App) -> Result<usize, Error> {
-    let now = app.now();
-    let mut tx = app.db.begin().await?;
-    let claims = outbox::claim_due(&mut tx, now, now.after(app.steps.lease(LEASE)), BATCH).await?;
-    tx.commit().await?;
     let mut running = JoinSet::new();
-    for claim in claims {
-        let span = tracing::info_span!("delivery", id = %claim.id, event = %claim.event, webhook = %claim.webhook);
+    for claim in claim(app, BATCH).await? {
         let app = app.clone();
-        running.spawn(async move { attempt(&app, &claim).await }.instrument(span));
+        running.spawn(async move { told(&app, claim).await });
     }
     let mut sent = 0;
     while let Some(done) = running.join_next().await {
         match done {
-            Ok(Ok(was_sent)) => sent += usize::from(was_sent),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "a delivery was not recorded; it is tried again when its lease ends");
-            }
+            Ok(was_sent) => sent += usize::from(was_sent),
             Err(error) => tracing::error!(%error, "a delivery broke off; it is tried again when its lease ends"),
         }
     }
     Ok(sent)
+}
+
+async fn claim(app: &App, most: usize) -> Result<Vec<Claim>, Error> {
+    if most == 0 {
+        return Ok(Vec::new());
+    }
+    let now = app.now();
+    let mut tx = app.db.begin().await?;
+    let claims = outbox::claim_due(&mut tx, now, now.after(app.steps.lease(LEASE)), most).await?;
+    tx.commit().await?;
+    Ok(claims)
+}
+
+/// Sends one delivery; says whether it was sent and recorded.
+async fn told(app: &App, claim: Claim) -> bool {
+    let span = tracing::info_span!("delivery", id = %claim.id, event = %claim.event, webhook = %claim.webhook);
+    let attempt = attempt(app, &claim).instrument(span);
+    attempt.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a delivery was not recorded; it is tried again when its lease ends");
+        false
+    })
 }
 
 /// Sends one delivery and records what became of it; says whether anything was sent.

@@ -27,6 +27,8 @@ pub enum EventKind {
     ConnectionDeleted,
     /// Flagged: only the end customer can bring it back.
     ConnectionExpired,
+    /// Foreseen to end; nothing has happened to it yet.
+    ConnectionExpiring,
     /// A flagged connection works again: by reconnecting, or by itself.
     ConnectionRestored,
     /// An application as a whole stopped working in an environment: the team must look at its OAuth client.
@@ -45,10 +47,11 @@ pub enum EventKind {
 
 impl EventKind {
     /// All, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ConnectionCreated,
         Self::ConnectionDeleted,
         Self::ConnectionExpired,
+        Self::ConnectionExpiring,
         Self::ConnectionRestored,
         Self::IncidentOpened,
         Self::IncidentClosed,
@@ -65,6 +68,7 @@ impl EventKind {
             Self::ConnectionCreated => "Connection Created",
             Self::ConnectionDeleted => "Connection Deleted",
             Self::ConnectionExpired => "Connection Expired",
+            Self::ConnectionExpiring => "Connection Expiring",
             Self::ConnectionRestored => "Connection Restored",
             Self::IncidentOpened => "Application Incident Opened",
             Self::IncidentClosed => "Application Incident Closed",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// layer do not import each other unless [`BESIDE`] says so. `lib.rs` is the same map.
 const LAYERS: &[&[&str]] = &[
     &["clock", "error", "ids", "reason", "secret", "steps"],
-    &["db", "egress", "ledger", "vault"],
+    &["db", "egress", "flights", "ledger", "pace", "vault"],
     &["verdict"],
     &["catalog"],
     &["app"],
@@ -65,6 +65,7 @@ const REACHED: &[(&str, &str)] = &[
     ("postpone", "flows: a provider that is down"),
     ("release", "flows: a refresh that need not send"),
     ("save", "every connection that is stored: api/connected.rs"),
+    ("save_beside", "flows: a check, a team that removes its client"),
     ("sealed_key", "flows/delivery.rs: signing"),
     ("set_account_switch", "flows/account.rs: the policy"),
     ("take_by_state", "flows: the callback"),

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evergrant::accounts::{self, Change, LinkedAccount};
-use evergrant::app::{App, Handles};
+use evergrant::app::{App, FORETELL, Handles};
 use evergrant::catalog::Catalog;
 use evergrant::clients::{self, NewClient};
 use evergrant::clock::{ManualClock, Timestamp};
 use evergrant::db::Db;
 use evergrant::egress::Egress;
+use evergrant::flights::Flights;
+use evergrant::pace::Pace;
 use evergrant::secret::Secret;
 use evergrant::steps::{Step, Steps};
 use evergrant::tenants::{self, Environment, Tenant};
@@ -21,7 +23,7 @@ use crate::provider::{MANNERS, Provider, Wire};
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_704_164_645_678);
 pub(crate) const NODES: usize = 3;
-/// How far each node's clock is ahead. Leases are measured by the nodes' clocks on this branch, so they agree.
+/// How far each node's clock is ahead.
 const AHEAD: [Duration; NODES] = [Duration::ZERO; NODES];
 /// In how many cases of a hundred a node dies when it comes to a point between two effects.
 const DIES: usize = 3;
@@ -115,7 +117,14 @@ impl Stage {
             ahead: AHEAD[node],
         };
         let egress = Egress::new([]).over(Arc::new(wire));
-        let mut handles = handles(&self.dbs[node], &self.master, (&self.catalog, egress), Box::new(clock));
+        // Leases are measured by the database's clock, which all nodes share.
+        let common = NodeClock {
+            gates: gates.clone(),
+            node,
+            ahead: Duration::ZERO,
+        };
+        let db = self.dbs[node].clone().timed_by(Arc::new(common));
+        let mut handles = handles(&db, &self.master, (&self.catalog, egress), Box::new(clock));
         let gates = gates.clone();
         handles.steps = Steps::default().watched_by(Arc::new(move |step| {
             let gates = gates.clone();
@@ -153,6 +162,9 @@ fn handles(
         egress,
         clock,
         public_url: "http://127.0.0.1:8080".parse().unwrap(),
+        pace: Pace::default(),
+        flights: Flights::default(),
+        foretell: FORETELL,
         steps: Steps::default(),
     }
 }

@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::catalog::{Application, InputField};
+use crate::clock::Timestamp;
 use crate::connections::{self, Connection};
 use crate::error::Error;
 use crate::http::error::{ApiError, ErrorBody};
@@ -83,10 +84,18 @@ pub struct ConnectedAccount {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     since: Option<String>,
+    /// Whether it will end, and soon: `expected_end` is near, and no refresh will move it.
+    expires_soon: bool,
+    /// When it ends unless something is done, as far as that can be foreseen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    expected_end: Option<String>,
+    /// How that is known: `stated` by the provider, `known_lifetime`, `idle_limit` or `unknown`.
+    expected_end_basis: &'static str,
 }
 
-impl From<&Connection> for ConnectedAccount {
-    fn from(connection: &Connection) -> Self {
+impl ConnectedAccount {
+    fn new(connection: &Connection) -> Self {
         let flag = connection.status.flag();
         Self {
             identifier: connection.identifier_or_na(),
@@ -96,6 +105,9 @@ impl From<&Connection> for ConnectedAccount {
             connection_id: connection.id.to_string(),
             reason: flag.map(|flag| flag.reason.as_str()),
             since: flag.map(|flag| flag.since.iso()),
+            expires_soon: connections::expires_soon(connection),
+            expected_end: connection.schedule.expected.end.map(Timestamp::iso),
+            expected_end_basis: connection.schedule.expected.basis.as_str(),
         }
     }
 }
@@ -126,8 +138,7 @@ impl ApplicationView {
             ecosystem: false,
             help: application.help.clone(),
             connected: (!mine.is_empty()).then_some(true),
-            connected_accounts: (!mine.is_empty())
-                .then(|| mine.iter().map(|one| ConnectedAccount::from(*one)).collect()),
+            connected_accounts: (!mine.is_empty()).then(|| mine.iter().map(|one| ConnectedAccount::new(one)).collect()),
             reauth_required: mine.iter().any(|one| one.is_flagged()),
         }
     }

@@ -42,6 +42,12 @@ pub struct ConnectionView {
     has_refresh_token: bool,
     /// When the access token ends.
     expires_at: Option<String>,
+    /// When the connection ends unless something is done, as far as that can be foreseen.
+    expected_end: Option<String>,
+    /// How that is known: `stated` by the provider, `known_lifetime`, `idle_limit` or `unknown`.
+    expected_end_basis: &'static str,
+    /// Whether that end will come and is near. An end that each refresh moves comes only while refreshing fails.
+    expires_soon: bool,
     /// When it is next refreshed or probed.
     next_due_at: Option<String>,
     /// When the provider last accepted the credential.
@@ -154,6 +160,9 @@ impl ConnectionView {
             identifier: c.identifier_or_na(),
             has_refresh_token: c.schedule.has_refresh_token,
             expires_at: c.schedule.expires_at.map(crate::clock::Timestamp::iso),
+            expected_end: c.schedule.expected.end.map(crate::clock::Timestamp::iso),
+            expected_end_basis: c.schedule.expected.basis.as_str(),
+            expires_soon: connections::expires_soon(&c),
             next_due_at,
             last_ok_at: c.last_ok_at.map(crate::clock::Timestamp::iso),
             connected_at: c.connected_at.iso(),
@@ -170,7 +179,7 @@ impl ConnectionView {
 /// What was done, and how the connection stands after it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OutcomeView {
-    /// `renewed`, `not_needed`, `asked`, `failed`, `waited`, `superseded`, `unverified` or `no_oauth_client`.
+    /// `renewed`, `not_needed`, `asked`, `failed`, `waited`, `superseded`, `unverified`, `paused` or `no_oauth_client`.
     outcome: &'static str,
     connection: ConnectionView,
 }

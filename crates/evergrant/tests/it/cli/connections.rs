@@ -37,6 +37,9 @@ pub(super) async fn connect(program: &Program) -> String {
         egress: Egress::new([]),
         clock: Box::new(SystemClock),
         public_url: ORIGIN.parse().unwrap(),
+        pace: evergrant::pace::Pace::default(),
+        flights: evergrant::flights::Flights::default(),
+        foretell: evergrant::app::FORETELL,
         steps: Steps::default(),
     });
     let found = tenants::store::find_environment(&mut app.db.read().await.unwrap(), "default", Environment::Test).await;

@@ -187,7 +187,8 @@ async fn cause_3_an_access_token_without_a_refresh_token_ends_to_the_millisecond
         s.assert_healthy(CRM).await;
         s.pass(Duration::from_millis(1));
         run_due(&s.t.app).await;
-        let flag = stated("access_token_expired", "plan.access_token_ended");
+        // The clock says so, and the provider is asked.
+        let flag = stated("access_token_expired", "generic.call.expired");
         assert_flagged(&s, &id, &flag).await;
         assert_told_once(&s, &id, &flag).await;
         assert_repaired(&s, &id, CRM).await;

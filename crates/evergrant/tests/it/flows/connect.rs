@@ -55,6 +55,7 @@ async fn a_first_connect_turns_the_application_connected_and_tells_the_team_once
             json!([{
                 "identifier": { "id": "acc_alice", "name": "Alice Archer" },
                 "connectedAt": s.t.clock_text(), "auth_type": "oauth2", "status": "active", "connection_id": id,
+                "expires_soon": false, "expected_end_basis": "unknown",
             }])
         );
         let connection = s.connection(&id).await;

@@ -137,7 +137,7 @@ async fn twenty_callers_at_once_over_two_processes_refresh_once() {
         }
         held.arrived().await;
         // The sweep passes by and does not wait.
-        assert_eq!(refresh::run_due(&s.t.app, &CancellationToken::new()).await.unwrap(), 1);
+        assert_eq!(refresh::run_due(&s.t.app, &CancellationToken::new()).await.unwrap(), 0);
         assert_eq!(s.provider.refreshes(), 1);
         held.release();
         let mut renewed = 0;
@@ -306,7 +306,7 @@ async fn a_worker_that_dies_with_the_lease_is_followed_by_another() {
         s.pass(LEASE.saturating_sub(Duration::from_millis(1)));
         assert_eq!(
             refresh::run_due(&restarted, &CancellationToken::new()).await.unwrap(),
-            1
+            0
         );
         assert_eq!(s.provider.refreshes(), 0);
         s.pass(Duration::from_millis(1));

@@ -83,13 +83,17 @@ async fn while_the_provider_is_down_a_token_is_served_to_its_last_millisecond_an
         s.pass(MILLI);
         for _ in 0..2 {
             let refused = live(&s, &id).await.unwrap_err();
+            // It has asked for five seconds' patience.
+            let left = Some(Duration::from_secs(5).saturating_sub(MILLI));
             assert!(
-                matches!(refused, Error::ProviderUnavailable { retry_after: None }),
+                matches!(refused, Error::ProviderUnavailable { retry_after } if retry_after == left),
                 "{refused:?}"
             );
         }
+        assert_eq!(s.provider.refreshes(), 1, "it gets it");
         s.assert_healthy(CRM).await;
         s.provider.fair();
+        s.pass(Duration::from_secs(5));
         assert_ne!(token(&s, &id).await, first);
         assert_eq!(s.events().await, ["Connection Created sandbox-oauth"]);
     })

@@ -9,6 +9,7 @@ mod connect;
 mod crash;
 mod delivery;
 mod disconnect;
+mod engine;
 mod erased;
 mod hand_out;
 mod incidents;

@@ -5,13 +5,14 @@ use std::time::Duration;
 use evergrant::accounts::{self, LinkedAccount};
 use evergrant::catalog::AuthType;
 use evergrant::connections::store::{self, TimelineEntry};
-use evergrant::connections::{Connection, ConnectionStatus, Flag, Guard, Schedule, Trouble};
+use evergrant::connections::{Connection, ConnectionStatus, EndBasis, Expected, Flag, Guard, Schedule, Trouble};
 use evergrant::ids::{ConnectionId, TenantId};
 use evergrant::reason::{Confidence, Reason, Verdict};
 use evergrant::vault::Sealed;
 use evergrant::verdict::Evidence;
 use serde_json::json;
 
+use super::find_due;
 use crate::support::{TestApp, on_both};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -48,6 +49,14 @@ pub(super) fn connection(t: &TestApp, account: &LinkedAccount, (slug, auth_type)
             refresh_issued_at: Some(now),
             refresh_expires_at: Some(now.after(24 * HOUR)),
             due_at: Some(now.after(HOUR / 2)),
+            retry_wait: Some(Duration::from_secs(45)),
+            expected: Expected {
+                end: Some(now.after(HOUR)),
+                basis: EndBasis::Stated,
+                moves: true,
+            },
+            tell_at: None,
+            told_end: Some(now),
         },
         last_ok_at: Some(now),
         reply_lost_at: Some(now),
@@ -246,14 +255,14 @@ async fn what_a_broken_client_had_stopped_is_due_again_and_the_rest_is_left_alon
             store::insert(&mut tx, one).await.unwrap();
             store::save(&mut tx, one).await.unwrap();
         }
-        assert!(store::due_of_all_tenants(&mut tx, now, 10).await.unwrap().is_empty());
+        assert!(find_due(&mut tx, now, 10).await.unwrap().is_empty());
         assert_eq!(store::try_again(&mut tx, mine, "hubspot", now).await.unwrap(), 0);
         assert_eq!(store::try_again(&mut tx, mine, "slack", now).await.unwrap(), 1);
-        let due = store::due_of_all_tenants(&mut tx, now, 10).await.unwrap();
+        let due = find_due(&mut tx, now, 10).await.unwrap();
         assert_eq!(due, [(mine.clone(), broken.id.clone())]);
         let later = now.after(HOUR / 2);
-        assert_eq!(store::due_of_all_tenants(&mut tx, later, 10).await.unwrap().len(), 3);
-        assert_eq!(store::due_of_all_tenants(&mut tx, later, 2).await.unwrap().len(), 2);
+        assert_eq!(find_due(&mut tx, later, 10).await.unwrap().len(), 3);
+        assert_eq!(find_due(&mut tx, later, 2).await.unwrap().len(), 2);
         tx.commit().await.unwrap();
     })
     .await;
@@ -281,7 +290,7 @@ async fn many_due_connections_of_one_application_leave_room_for_the_others() {
             store::insert(&mut tx, one).await.unwrap();
             store::save(&mut tx, one).await.unwrap();
         }
-        let due = store::due_of_all_tenants(&mut tx, later, 2).await.unwrap();
+        let due = find_due(&mut tx, later, 2).await.unwrap();
         assert!(due.contains(&(late.tenant.clone(), late.id.clone())));
         tx.commit().await.unwrap();
     })

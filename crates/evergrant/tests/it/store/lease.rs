@@ -8,6 +8,7 @@ use evergrant::connections::{Connection, ConnectionStatus, Schedule, store};
 use evergrant::ids::ConnectionId;
 use evergrant::refresh::{LEASE, claim, held_until, postpone, release};
 
+use super::find_due;
 use crate::support::{TestApp, on_both};
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -136,21 +137,16 @@ async fn what_cannot_be_tried_is_put_off_unless_it_has_been_rescheduled_since() 
         let later = now.after(LEASE);
         let mut tx = t.app.db.begin().await.unwrap();
         postpone(&mut tx, (tenant, id), Some(later), now).await.unwrap();
-        assert!(
-            store::due_of_all_tenants(&mut tx, later.before(MILLI), 9)
-                .await
-                .unwrap()
-                .is_empty()
-        );
-        assert_eq!(store::due_of_all_tenants(&mut tx, later, 9).await.unwrap().len(), 1);
+        assert!(find_due(&mut tx, later.before(MILLI), 9).await.unwrap().is_empty());
+        assert_eq!(find_due(&mut tx, later, 9).await.unwrap().len(), 1);
         postpone(&mut tx, (tenant, id), None, now).await.unwrap();
         assert_eq!(
-            store::due_of_all_tenants(&mut tx, later, 9).await.unwrap().len(),
+            find_due(&mut tx, later, 9).await.unwrap().len(),
             1,
             "not due: left alone"
         );
         postpone(&mut tx, (tenant, id), None, later).await.unwrap();
-        assert!(store::due_of_all_tenants(&mut tx, later, 9).await.unwrap().is_empty());
+        assert!(find_due(&mut tx, later, 9).await.unwrap().is_empty());
         tx.commit().await.unwrap();
     })
     .await;

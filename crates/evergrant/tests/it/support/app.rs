@@ -65,6 +65,9 @@ impl World {
             egress: Egress::new(self.around.allow.clone()).limited(self.around.limits),
             clock: Box::new(clock.clone()),
             public_url: "http://127.0.0.1:8080".parse().unwrap(),
+            pace: evergrant::pace::Pace::default(),
+            flights: evergrant::flights::Flights::default(),
+            foretell: evergrant::app::FORETELL,
             steps: Steps::default(),
         })
     }
