@@ -192,7 +192,7 @@ async fn every_filter_is_backed_by_its_index() {
             ),
             (
                 with(&|f| f.account = Some(AccountId::trusted("account-77".to_owned()))),
-                "connections_live",
+                "connections_of_account",
             ),
             (
                 with(&|f| f.ends_before = Some(Timestamp::from_millis(1100))),
