@@ -20,6 +20,9 @@ PROXY_BENCH_BIN=$(cargo build --locked --release --package evergrant --bench pro
 export PROXY_BENCH_BIN
 python3 scripts/bench_proxy.py
 
+# How often the detector is right, and what a large body costs it.
+cargo bench --locked --package evergrant --bench verdict
+
 # Beside PostgreSQL as it runs in production: what is written is flushed. Needs wrk.
 EVERGRANT_TEST_POSTGRES_OPTIONS="-c fsync=on -c synchronous_commit=on -c full_page_writes=on" \
   bash scripts/with-postgres.sh cargo bench --locked --package evergrant --bench credentials

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::*;
 use crate::reason::Verdict;
-use crate::verdict::{Conclusion, Rule, judge};
+use crate::verdict::{Conclusion, Rule, fuzz, judge};
 
 fn sandbox() -> url::Url {
     "http://127.0.0.1:8080/sandbox".parse().unwrap()
@@ -107,6 +107,38 @@ fn providers_without_rules_are_judged_by_generic_knowledge() {
     println!("{score}");
     assert_eq!((score.false_flags, score.missed_flags), (0, 0), "{score}");
     assert!(score.verdict_share() >= 0.97, "{score}");
+}
+
+/// The seeds of the fuzz entry, whole, cut and mangled, without rules and with those of every application.
+#[test]
+fn the_seeds_of_the_fuzz_entry_keep_the_promises() {
+    const STEP: usize = 7;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/fuzz");
+    let every = Rules(every_rule(&built_in()).into_iter().map(|(_, rule, _)| rule).collect());
+    let mut seeds = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let seed = std::fs::read(file.unwrap().path()).unwrap();
+        fuzz::check(&seed, &every);
+        for at in (0..seed.len()).step_by(STEP) {
+            fuzz::check(&seed[..at], &Rules::NONE);
+            let mut mangled = seed.clone();
+            mangled[at] ^= 1 << (at % 8);
+            fuzz::check(&mangled, &Rules::NONE);
+        }
+        seeds += 1;
+    }
+    assert!(seeds >= 20);
+    for part in [
+        "[",
+        "{\"error\":",
+        "<a>",
+        "error=invalid_grant&",
+        "\u{e9}",
+        "token revoked ",
+    ] {
+        let long = format!("oauth2 refresh 503\n\n{}", part.repeat(70_000 / part.len()));
+        fuzz::check(long.as_bytes(), &Rules::NONE);
+    }
 }
 
 /// The generic OAuth application of docs/CATALOG.md.

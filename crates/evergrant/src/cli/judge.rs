@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -22,7 +22,8 @@ Examples:
   echo '{\"provider\":\"slack\",\"status\":200,\"body\":\"{\\\"ok\\\":false,\\\"error\\\":\\\"token_revoked\\\"}\"}' | evergrant judge
 
 Each line is an observation: provider (or the slug of an application), auth (oauth2, api_key), phase (refresh, api_call, …),
-status, headers, content_type, body, context. Each line of the answer: id, verdict, reason, confidence, rule.";
+status, headers, content_type, body, context. Each line of the answer: id, verdict, reason, confidence, rule. A line that
+cannot be read ends the work; the error names its number.";
 
 /// Judge observations, one JSON object a line
 #[derive(Debug, Args)]
@@ -30,7 +31,7 @@ status, headers, content_type, body, context. Each line of the answer: id, verdi
 pub(super) struct Judge {
     /// The observations; standard input when absent
     file: Option<PathBuf>,
-    /// Print the score against the labels instead of the judgements
+    /// Add the score against the labels, and every miss; with --json a last line `{"score": …}`
     #[arg(long)]
     score: bool,
     /// Use no rules of applications and providers
@@ -56,19 +57,12 @@ impl Judge {
             }
             None => Box::new(io::stdin().lock()),
         };
-        let output: Box<dyn Write> = if self.score {
-            Box::new(io::sink())
-        } else {
-            Box::new(io::BufWriter::new(io::stdout().lock()))
-        };
+        let output = io::BufWriter::new(io::stdout().lock());
         let score = judge_lines(input, output, rules).context("the observations cannot be judged")?;
-        if self.score {
-            let text = if loaded.out.json {
-                format!("{:#}", view(&score))
-            } else {
-                score.to_string()
-            };
-            print(text.trim_end())?;
+        if self.score && loaded.out.json {
+            print(&json!({ "score": view(&score) }).to_string())?;
+        } else if self.score {
+            print(&format!("\n{}", score.to_string().trim_end()))?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read as _, Write};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -56,12 +56,12 @@ pub struct Line {
 #[derive(Deserialize)]
 #[serde(default)]
 struct Raw {
-    id: String,
-    provider: String,
+    id: Value,
+    provider: Option<String>,
     auth: Auth,
     phase: Phase,
     status: u16,
-    headers: BTreeMap<String, Value>,
+    headers: Option<BTreeMap<String, Value>>,
     content_type: Option<String>,
     body: Option<Value>,
     context: Option<Map<String, Value>>,
@@ -71,12 +71,12 @@ struct Raw {
 impl Default for Raw {
     fn default() -> Self {
         Self {
-            id: String::new(),
-            provider: String::new(),
+            id: Value::Null,
+            provider: None,
             auth: Auth::OAuth2,
             phase: Phase::ApiCall,
             status: 0,
-            headers: BTreeMap::new(),
+            headers: None,
             content_type: None,
             body: None,
             context: None,
@@ -98,11 +98,12 @@ impl Entry {
         let fault = (raw.status == 0).then(|| fault(context.get("network_error").and_then(Value::as_str)));
         let headers = raw
             .headers
+            .unwrap_or_default()
             .into_iter()
             .map(|(name, value)| (name.to_lowercase(), as_text(value)));
         Ok(Self {
-            id: raw.id,
-            provider: raw.provider,
+            id: as_text(raw.id),
+            provider: raw.provider.unwrap_or_default(),
             observation: Observation {
                 headers: headers.collect(),
                 content_type: raw.content_type.unwrap_or_default(),
@@ -257,9 +258,10 @@ impl Score {
         count(&mut self.by_reason, said, deserved);
         if (label.verdict, label.reason) != (line.verdict, line.reason) {
             let wanted = format!("{} {deserved}", label.verdict);
+            let id = entry.id.replace(char::is_control, "\u{fffd}");
             self.wrong.push(format!(
-                "{}: {} {said} by {}, wanted {wanted}",
-                entry.id, line.verdict, line.rule
+                "{id}: {} {said} by {}, wanted {wanted}",
+                line.verdict, line.rule
             ));
         }
     }
@@ -314,27 +316,41 @@ impl fmt::Display for Score {
     }
 }
 
+/// No line may be longer: a body is cut long before, and a file without line ends must not fill the memory.
+const LONGEST_LINE: u64 = 16 * 1024 * 1024;
+
 /// Judges every line of `input` and writes one line each to `output`; empty lines are passed over.
 ///
-/// `rules_for` gives the rules of a provider or slug. A line that cannot be read ends the work with an error that
-/// names its number.
+/// `rules_for` gives the rules of a provider or slug. A line that cannot be read, or is longer than 16 MiB, ends the work
+/// with an error that names its number; what came before it has been written. Bytes that are no UTF-8 are replaced.
 pub fn judge_lines<'r>(
-    input: impl BufRead,
+    mut input: impl BufRead,
     mut output: impl Write,
     rules_for: impl Fn(&str) -> std::borrow::Cow<'r, Rules>,
 ) -> io::Result<Score> {
     let mut score = Score::default();
-    for (number, line) in input.lines().enumerate() {
-        let line = line?;
-        if line.trim().is_empty() {
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        let bad =
+            |what: &dyn fmt::Display| io::Error::new(io::ErrorKind::InvalidData, format!("line {number}: {what}"));
+        line.clear();
+        let read = input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            break;
+        }
+        if line.len() as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
+            return Err(bad(&"longer than 16 MiB"));
+        }
+        let text = String::from_utf8_lossy(&line);
+        if text.trim().is_empty() {
             continue;
         }
-        let entry = Entry::parse(&line)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("line {}: {error}", number + 1)))?;
+        let entry = Entry::parse(&text).map_err(|error| bad(&error))?;
         let judged = entry.judge(&rules_for(&entry.provider));
         score.add(&entry, &judged);
         serde_json::to_writer(&mut output, &judged)?;
         output.write_all(b"\n")?;
     }
+    output.flush()?;
     Ok(score)
 }

@@ -11,11 +11,13 @@
 //! Reading order: [`model`] is what goes in and out; `signals` (over `body`) reads an answer; `rules` are an
 //! application's knowledge as values; `generic` and `calls` are
 //! everyone's, with `words` for wording; `resolve` lets the
-//! circumstances decide. [`corpus`] reads labelled observations and keeps the score.
+//! circumstances decide. [`corpus`] reads labelled observations and keeps the score; [`fuzz`] is
+//! the entry for fuzzers.
 
 mod body;
 mod calls;
 pub mod corpus;
+pub mod fuzz;
 mod generic;
 pub mod model;
 mod redact;

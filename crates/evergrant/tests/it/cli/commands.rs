@@ -227,10 +227,21 @@ fn the_corpus_is_judged_line_by_line_and_scored() {
     let first: serde_json::Value = serde_json::from_str(judged.lines().next().unwrap()).unwrap();
     let members: Vec<&str> = first.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(members, ["id", "verdict", "reason", "confidence", "rule"]);
-    let score = program.json(&["judge", "--score", corpus]);
-    let generic = program.json(&["judge", "--score", "--generic", corpus]);
+    let scored = |more: &[&str]| -> serde_json::Value {
+        let printed = program.ok(&[&["judge", "--json", "--score", corpus][..], more].concat());
+        assert_eq!(printed.lines().count(), judged.lines().count() + 1);
+        serde_json::from_str::<serde_json::Value>(printed.lines().last().unwrap()).unwrap()["score"].clone()
+    };
+    let (score, generic) = (scored(&[]), scored(&["--generic"]));
     assert!(score["verdict_exact"].as_f64() >= generic["verdict_exact"].as_f64());
-    assert!(program.ok(&["judge", "--score", corpus]).contains("false flags"));
+    assert!(
+        score["by_reason"]["password_changed"]["recall"].is_number(),
+        "{score:#}"
+    );
+    let read = program.ok(&["judge", "--score", corpus]);
+    let (lines, score) = read.split_once("\n\n").unwrap();
+    assert_eq!(lines, judged.trim_end());
+    assert!(score.contains("false flags 0"), "{score}");
     let piped = program.run_with(&["judge"], "{\"status\": 429}\n\n");
     assert!(piped.out.contains("rate_limited"), "{}", piped.out);
     let wrong = program.run_with(&["judge"], "{\"status\": 429}\nnonsense\n");
