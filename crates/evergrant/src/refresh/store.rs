@@ -44,15 +44,23 @@ pub struct Times {
 const OLDEST: &str = "SELECT slug, tenant, id FROM connections \
     WHERE due_at <= $1 AND (lease_until IS NULL OR lease_until <= $2) ORDER BY due_at, tenant, id LIMIT $3";
 
-// From one lane to the next without looking at what is between; two sub-queries, since not both engines know LATERAL.
+// From one lane to the next without looking at what is between: the next tenant of the same application, else the first one of
+// the next application. Scalar sub-queries, since not both engines know LATERAL; no comparison of pairs, of which SQLite looks up the
+// first half only; no EXISTS, for which PostgreSQL reads the table.
 const NEXT_LANES: &str = "\
     WITH RECURSIVE lane (slug, tenant, place) AS ( \
       SELECT $1, $2, CAST(0 AS BIGINT) \
       UNION ALL \
-      SELECT (SELECT c.slug FROM connections c WHERE c.due_at IS NOT NULL AND (c.slug, c.tenant) > (lane.slug, lane.tenant) \
-                ORDER BY c.slug, c.tenant LIMIT 1), \
-             (SELECT c.tenant FROM connections c WHERE c.due_at IS NOT NULL AND (c.slug, c.tenant) > (lane.slug, lane.tenant) \
-                ORDER BY c.slug, c.tenant LIMIT 1), \
+      SELECT COALESCE((SELECT c.slug FROM connections c \
+                         WHERE c.due_at IS NOT NULL AND c.slug = lane.slug AND c.tenant > lane.tenant \
+                         ORDER BY c.tenant LIMIT 1), \
+               (SELECT c.slug FROM connections c WHERE c.due_at IS NOT NULL AND c.slug > lane.slug \
+                  ORDER BY c.slug, c.tenant LIMIT 1)), \
+             COALESCE((SELECT c.tenant FROM connections c \
+                         WHERE c.due_at IS NOT NULL AND c.slug = lane.slug AND c.tenant > lane.tenant \
+                         ORDER BY c.tenant LIMIT 1), \
+               (SELECT c.tenant FROM connections c WHERE c.due_at IS NOT NULL AND c.slug > lane.slug \
+                  ORDER BY c.slug, c.tenant LIMIT 1)), \
              lane.place + 1 \
       FROM lane WHERE lane.slug IS NOT NULL AND lane.place < $3 \
     ) SELECT slug, tenant FROM lane WHERE place > 0 AND slug IS NOT NULL ORDER BY place";

@@ -62,10 +62,14 @@ pub async fn run_due(app: &App, stop: &CancellationToken) -> Result<usize, Error
         };
         match begun {
             Ok(0) if sweep.crew.is_idle() => break Ok(all),
-            Ok(0) => sweep.crew.one_ended().await,
             Ok(begun) => all += begun,
             Err(error) => break Err(error),
         }
+        // What is under way ends by itself, asked to or not.
+        sweep
+            .crew
+            .half_ended(std::future::pending(), &CancellationToken::new())
+            .await;
     };
     sweep.crew.finish().await;
     ended
