@@ -92,6 +92,29 @@ export class Evergrant {
     return evergrant;
   }
 
+  /**
+   * Starts another node on the same database, with the same keys and the same public address; it has to be ended by itself.
+   * @param {NodeJS.ProcessEnv} [different] settings that it does not share
+   */
+  async another(different = {}) {
+    const folder = await mkdtemp(join(tmpdir(), 'evergrant-node-'));
+    const authority = `127.0.0.1:${await freePort()}`;
+    const node = new Evergrant(`http://${authority}`, {
+      ...this.environment,
+      EVERGRANT_LISTEN: authority,
+      EVERGRANT_DATA_DIR: folder,
+      ...different,
+    }, () => rm(folder, { recursive: true, force: true }));
+    try {
+      await node.#ready();
+    } catch (error) {
+      await node.kill();
+      throw error;
+    }
+    node.key = this.key;
+    return node;
+  }
+
   async #ready() {
     await eventually('/readyz', async () => {
       if (this.child.exitCode !== null) throw new Error(`evergrant ended with ${this.child.exitCode}:\n${this.log}`);
@@ -116,7 +139,7 @@ export class Evergrant {
     for (const secret of this.secrets) assert(!this.log.includes(secret), `a secret was logged: ${secret.slice(0, 4)}…`);
   }
 
-  /** Ends it at once, for tests that failed to start. */
+  /** Ends it at once. */
   async kill() {
     this.child.kill('SIGKILL');
     await this.exited.catch(() => {});
@@ -209,6 +232,14 @@ export class Evergrant {
 
   /** What happens when a customer reconnects with another account. @param {'refuse' | 'ask'} word */
   setPolicy(word) { return this.cli(['policy', 'set', ...TENANT, '--account-switch', word]); }
+
+  /** Runs a statement on its PostgreSQL, and returns what it prints. @param {string} sql */
+  async psql(sql) {
+    const url = this.environment.EVERGRANT_DATABASE_URL;
+    assert(url, 'not on PostgreSQL');
+    const done = await promisify(execFile)('psql', ['--no-psqlrc', '--quiet', '--tuples-only', '--no-align', '--command', sql, url]);
+    return done.stdout.trim();
+  }
 
   /** Starts a consent and returns the address that opens in the customer's browser. @param {string} account @param {string} slug @returns {Promise<string>} */
   async oauthUrl(account, slug) {

@@ -118,7 +118,7 @@ export async function startProvider({ accessTtl = 3600 } = {}) {
   const storage = new Storage();
   const clients = storage.adapter('Client');
   const state = { disabled: new Set(), accessTtl, down: false, tokenDelay: 0, isolated: false };
-  const counts = { exchanges: 0, refreshes: 0, refusedRefreshes: 0, replays: 0, userinfo: 0 };
+  const counts = { exchanges: 0, refreshes: 0, refusedRefreshes: 0, replays: 0, userinfo: 0, waiting: 0 };
 
   const { server, origin, authority, close } = await listen();
   const provider = await quietly(async () => {
@@ -140,8 +140,12 @@ export async function startProvider({ accessTtl = 3600 } = {}) {
     if (state.down) return void sendJson(response, 503, { error: 'temporarily_unavailable' });
     if (state.isolated) response.setHeader('cross-origin-opener-policy', 'same-origin');
     if (request.url?.startsWith('/me')) counts.userinfo += 1;
-    if (request.url === '/token') setTimeout(() => handle(request, response), state.tokenDelay);
-    else handle(request, response);
+    if (request.url === '/token') {
+      counts.waiting += 1;
+      setTimeout(() => { if (!request.socket.destroyed) handle(request, response); }, state.tokenDelay);
+    } else {
+      handle(request, response);
+    }
   });
 
   /** @type {any} */
@@ -197,7 +201,7 @@ export async function startProvider({ accessTtl = 3600 } = {}) {
     setDown(down) { state.down = down; },
     /** Its pages cut the tie to the window that opened them. @param {boolean} isolated */
     setIsolated(isolated) { state.isolated = isolated; },
-    /** The token endpoint begins to answer only after so many milliseconds. @param {number} delay */
+    /** The token endpoint begins to work only after so many milliseconds, if its caller is still there. @param {number} delay */
     setTokenDelay(delay) { state.tokenDelay = delay; },
     /** How many live refresh tokens the account has. @param {string} account */
     liveRefreshTokens: (account) => storage.of('RefreshToken', account).filter(({ payload }) => !payload.consumed).length,

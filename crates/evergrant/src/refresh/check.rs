@@ -25,36 +25,47 @@ pub async fn check(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Outc
         .get(&connection.slug)
         .cloned()
         .ok_or(Error::NotFound("Application"))?;
+    // Many may check at once: the first one's renewal is everybody's.
+    let why = Why::Checked {
+        version: connection.version,
+    };
     let outlived = has_ended(&connection, app.now());
     if connection.schedule.has_refresh_token && (connection.is_flagged() || outlived) {
-        let outcome = renew(app, tenant, id, Why::Forced).await?;
-        return if outcome.did == Did::Renewed {
-            again(app, tenant, &application, outcome).await
-        } else {
-            Ok(outcome)
-        };
+        let why = if outlived { why } else { Why::Forced };
+        return renewed(app, tenant, (&application, &connection), why).await;
     }
     if outlived {
-        return renew(app, tenant, id, Why::Forced).await;
+        return renew(app, tenant, id, why).await;
     }
     let Some((judgement, retry_after)) = observe(app, tenant, (&application, &connection), None).await? else {
         return renew(app, tenant, id, Why::Forced).await;
     };
     let refused = judgement.verdict == Verdict::Reauth || judgement.reason == Some(Reason::AccessTokenExpired);
     if refused && connection.schedule.has_refresh_token {
-        let outcome = renew(app, tenant, id, Why::Forced).await?;
-        return if outcome.did == Did::Renewed {
-            again(app, tenant, &application, outcome).await
-        } else {
-            Ok(outcome)
-        };
+        return renewed(app, tenant, (&application, &connection), why).await;
     }
     settle(app, tenant, connection, (judgement, retry_after)).await
 }
 
-/// Asks once more with a token that a refresh has just produced: its refusal is proof.
+/// Refreshes, and asks with the token that this, or somebody else's refresh meanwhile, has produced.
+async fn renewed(
+    app: &App,
+    tenant: &Tenant,
+    (application, before): (&Application, &Connection),
+    why: Why,
+) -> Result<Outcome, Error> {
+    let outcome = renew(app, tenant, &before.id, why).await?;
+    let now = &outcome.connection;
+    if now.version == before.version || now.status != ConnectionStatus::Active {
+        return Ok(outcome);
+    }
+    again(app, tenant, application, outcome).await
+}
+
+/// Asks once more: where a refresh has just produced the token, its refusal is proof.
 async fn again(app: &App, tenant: &Tenant, application: &Application, renewed: Outcome) -> Result<Outcome, Error> {
-    let asked = observe(app, tenant, (application, &renewed.connection), Some(true)).await?;
+    let fresh = matches!(renewed.did, Did::Renewed | Did::Waited).then_some(true);
+    let asked = observe(app, tenant, (application, &renewed.connection), fresh).await?;
     match asked {
         Some(judgement) => settle(app, tenant, renewed.connection, judgement).await,
         None => Ok(renewed),

@@ -22,7 +22,7 @@ pub(super) async fn held_until(
     connection: &Connection,
     why: Why,
 ) -> Result<Option<Timestamp>, Error> {
-    if why == Why::Forced {
+    if why.by_hand() {
         return Ok(None);
     }
     Ok(match incidents::gate(app, tenant, &connection.slug).await? {

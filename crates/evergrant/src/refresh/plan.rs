@@ -21,8 +21,20 @@ pub enum Why {
         /// Which.
         version: i64,
     },
+    /// Somebody wants to see whether this version of the credential works, and it does not look so.
+    Checked {
+        /// Which.
+        version: i64,
+    },
     /// Somebody says so, whatever the token's age.
     Forced,
+}
+
+impl Why {
+    /// Whether somebody waits to see the provider's answer, so that it is asked though it had better be left alone.
+    pub(super) const fn by_hand(self) -> bool {
+        matches!(self, Self::Forced | Self::Checked { .. })
+    }
 }
 
 /// What to do.
@@ -49,7 +61,7 @@ pub fn plan(c: &Connection, why: Why, (early, now): (bool, Timestamp)) -> Plan {
     let ended = c.schedule.expires_at.is_some_and(|end| end <= now);
     let certainly_ended = c.schedule.expires_at.is_some_and(|end| end.after(CLOCKS) <= now);
     if c.auth_type == AuthType::Keybased {
-        return if due || why == Why::Forced {
+        return if due || why.by_hand() {
             Plan::Ask
         } else {
             Plan::UseAsIs
@@ -60,7 +72,7 @@ pub fn plan(c: &Connection, why: Why, (early, now): (bool, Timestamp)) -> Plan {
             _ if certainly_ended => Plan::Reauthorize,
             // By our clock: the provider's word is better.
             _ if ended => Plan::Ask,
-            Why::Forced => Plan::Ask,
+            _ if why.by_hand() => Plan::Ask,
             Why::Due if due => Plan::Ask,
             _ => Plan::UseAsIs,
         };
@@ -68,7 +80,7 @@ pub fn plan(c: &Connection, why: Why, (early, now): (bool, Timestamp)) -> Plan {
     let wanted = match why {
         Why::Forced => early || ended || c.schedule.expires_at.is_none(),
         // Many callers are refused at once: the first one's renewal is everybody's.
-        Why::Refused { version } => c.version == version,
+        Why::Refused { version } | Why::Checked { version } => c.version == version,
         Why::Due => due,
         Why::Use { .. } if !early => ended,
         Why::Use { need } => {

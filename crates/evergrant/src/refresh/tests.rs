@@ -71,6 +71,9 @@ fn a_refused_token_is_renewed_unless_a_newer_one_is_stored() {
     assert_eq!(refused(held.version - 1), Plan::UseAsIs);
     let key = connection(AuthType::Keybased, Schedule::default());
     assert_eq!(at(&key, Why::Refused { version: 1 }, NOW), Plan::UseAsIs);
+    let checked = |version| at(&held, Why::Checked { version }, NOW);
+    assert_eq!(checked(held.version), Plan::Renew);
+    assert_eq!(checked(held.version - 1), Plan::UseAsIs, "somebody has renewed it meanwhile");
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) fn way(
     let circuits = &app.pace.circuits;
     let endpoint = endpoint_name(url.as_str());
     let client = format!("{endpoint} {client}");
-    let (endpoint, client) = if why == Why::Forced {
+    let (endpoint, client) = if why.by_hand() {
         (circuits.enter_anyhow(endpoint), circuits.enter_anyhow(&client))
     } else {
         (circuits.enter(endpoint, now)?, circuits.enter(&client, now)?)
