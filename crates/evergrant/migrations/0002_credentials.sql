@@ -6,12 +6,8 @@ DROP INDEX audit_of_tenant;
 CREATE INDEX audit_of_tenant ON audit (tenant, at, id);
 CREATE INDEX audit_of_target ON audit (tenant, target, at, id);
 
--- A page of an environment's live connections: all, those of a customer, those of an application, those that ail, those that
--- end soon.
+-- A page of an environment's live connections: all, those of a customer, those of an application, those that ail.
 CREATE INDEX connections_of_tenant ON connections (tenant, id) WHERE disconnected_at IS NULL;
 CREATE INDEX connections_of_account ON connections (tenant, account, id) WHERE disconnected_at IS NULL;
 CREATE INDEX connections_ailing ON connections (tenant, id)
     WHERE disconnected_at IS NULL AND (status = 'reauth_required' OR trouble_verdict IS NOT NULL);
-CREATE INDEX connections_ending ON connections
-    (tenant, (CASE WHEN has_refresh_token = 1 THEN refresh_expires_at ELSE expires_at END), id)
-    WHERE disconnected_at IS NULL;

@@ -14,3 +14,6 @@ ALTER TABLE connections ADD COLUMN told_end BIGINT;
 
 CREATE INDEX connections_in_lanes ON connections (slug, tenant, due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX connections_to_tell ON connections (tell_at) WHERE tell_at IS NOT NULL;
+-- A page of an environment's connections that will end if nobody does anything, the soonest first.
+CREATE INDEX connections_ending ON connections (tenant, expected_end, id)
+    WHERE disconnected_at IS NULL AND status = 'active' AND (end_moves = 0 OR trouble_verdict IS NOT NULL);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::app::App;
 use crate::connections::KEPT_AFTER_DISCONNECT;
@@ -172,6 +173,12 @@ impl Jobs {
             Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
+    }
+
+    /// What shutdown waits for until it is dropped.
+    #[must_use]
+    pub fn under_way(&self) -> TaskTrackerToken {
+        self.tasks.token()
     }
 
     /// Runs something that shutdown does not wait for.

@@ -61,9 +61,10 @@ export class Evergrant {
 
   /**
    * Starts one with nothing in its database and an API key of environment `test`.
-   * @param {{ engine: Engine, port?: number, egressAllow: string[], catalog?: string }} options
+   * @param {{ engine: Engine, port?: number, egressAllow: string[], catalog?: string, more?: NodeJS.ProcessEnv }} options `more`
+   * are further variables of its environment
    */
-  static async start({ engine, port, egressAllow, catalog }) {
+  static async start({ engine, port, egressAllow, catalog, more = {} }) {
     await access(BINARY).catch(() => assert.fail(`no binary at ${BINARY}; run: make build`));
     const postgres = engine === 'postgres' ? await freshPostgres() : undefined;
     const folder = await mkdtemp(join(tmpdir(), 'evergrant-browser-'));
@@ -78,6 +79,7 @@ export class Evergrant {
       EVERGRANT_EGRESS_ALLOW: egressAllow.join(','),
       ...(postgres && { EVERGRANT_DATABASE_URL: postgres.url }),
       ...(catalog && { EVERGRANT_CATALOG_DIR: catalog }),
+      ...more,
     }, async () => {
       await postgres?.drop();
       await rm(folder, { recursive: true, force: true });
@@ -141,9 +143,14 @@ export class Evergrant {
 
   /** Ends it at once. */
   async kill() {
+    await this.crash();
+    await this.cleanUp();
+  }
+
+  /** The same, and what it had on disk stays as it was. */
+  async crash() {
     this.child.kill('SIGKILL');
     await this.exited.catch(() => {});
-    await this.cleanUp();
   }
 
   /**

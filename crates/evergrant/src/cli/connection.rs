@@ -81,7 +81,7 @@ pub(super) struct Filter {
     /// Only those flagged, or in trouble, for this reason
     #[arg(long, value_parser = reason)]
     reason: Option<Reason>,
-    /// Only those that end before this, unless something is done, as 2024-01-02T03:04:05Z; the soonest first
+    /// Only those whose expected end is before this, and comes if nobody does anything, as 2024-01-02T03:04:05Z; the soonest first
     #[arg(long, value_name = "TIME", value_parser = super::time_argument)]
     expiring_before: Option<Timestamp>,
 }

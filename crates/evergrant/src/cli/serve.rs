@@ -1,14 +1,19 @@
 //! `evergrant serve`: the server, from its start to its end in good order.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
+use http_body::{Frame, SizeHint};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Loaded, open, sandbox};
 use crate::app::App;
@@ -82,7 +87,7 @@ pub(super) async fn serve(
             async move {
                 let answer = jobs.finish(next.run(request)).await;
                 drop(hung_up);
-                answer
+                answer.map(|body| Passing::body(body, &jobs))
             }
         };
         besides
@@ -101,8 +106,11 @@ pub(super) async fn serve(
         () = stop.cancelled() => {}
         failed = &mut ended => return Ok(failed??), // without being asked, it ends only when it fails
     }
-    tracing::info!("stopping: what is under way is finished first; a second signal ends the process at once");
-    // Requests have tasks of their own, so connections need not be waited for: browsers keep some open without a word.
+    tracing::info!(
+        tasks = live_tasks(),
+        "stopping: what is under way is finished first; a second signal ends the process at once"
+    );
+    // Requests have tasks of their own, and bodies on their way are counted, so connections need not be waited for: browsers keep some open without a word.
     let finished = jobs.clone().stop(PATIENCE).await;
     let _ = tokio::time::timeout(LAST_BYTES, ended).await;
     if !(finished && jobs.stop(LAST_BYTES).await) {
@@ -116,8 +124,51 @@ pub(super) async fn serve(
         );
     }
     app.db.close().await;
-    tracing::info!("stopped");
+    tracing::info!(tasks = live_tasks(), "stopped");
     Ok(())
+}
+
+/// How many tasks live: with nothing under way, the loops and the open connections. More is a leak.
+fn live_tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+/// An answer's body on its way to its caller: shutdown waits for it, as for a request.
+struct Passing {
+    body: Body,
+    _under_way: TaskTrackerToken,
+}
+
+impl Passing {
+    fn body(body: Body, jobs: &Jobs) -> Body {
+        if body.is_end_stream() {
+            return body;
+        }
+        Body::new(Self {
+            body,
+            _under_way: jobs.under_way(),
+        })
+    }
+}
+
+impl HttpBody for Passing {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// The first SIGTERM or SIGINT asks for the end, the second one is it.

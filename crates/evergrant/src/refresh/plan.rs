@@ -61,11 +61,7 @@ pub fn plan(c: &Connection, why: Why, (early, now): (bool, Timestamp)) -> Plan {
     let ended = c.schedule.expires_at.is_some_and(|end| end <= now);
     let certainly_ended = c.schedule.expires_at.is_some_and(|end| end.after(CLOCKS) <= now);
     if c.auth_type == AuthType::Keybased {
-        return if due || why.by_hand() {
-            Plan::Ask
-        } else {
-            Plan::UseAsIs
-        };
+        return if due || why.by_hand() { Plan::Ask } else { Plan::UseAsIs };
     }
     if !c.schedule.has_refresh_token {
         return match why {

@@ -73,7 +73,11 @@ fn a_refused_token_is_renewed_unless_a_newer_one_is_stored() {
     assert_eq!(at(&key, Why::Refused { version: 1 }, NOW), Plan::UseAsIs);
     let checked = |version| at(&held, Why::Checked { version }, NOW);
     assert_eq!(checked(held.version), Plan::Renew);
-    assert_eq!(checked(held.version - 1), Plan::UseAsIs, "somebody has renewed it meanwhile");
+    assert_eq!(
+        checked(held.version - 1),
+        Plan::UseAsIs,
+        "somebody has renewed it meanwhile"
+    );
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub struct Filter {
     pub slug: Option<String>,
     /// Only those of this customer.
     pub account: Option<AccountId>,
-    /// Only those that end before this; the soonest first. Otherwise the oldest come first.
+    /// Only those that will end before this if nobody but us does anything (`predict`); the soonest first. Otherwise the oldest come first.
     pub ends_before: Option<Timestamp>,
     /// Only what comes after this one.
     pub after: Option<After>,

@@ -10,10 +10,11 @@ use crate::error::Error;
 use crate::ids::{AccountId, TenantId};
 use crate::reason::Reason;
 
-/// When a connection ends unless something is done: the refresh token's end, or the access token's where there is none.
-macro_rules! ends {
+/// Whose end will come if nobody but us does anything, as `predict.rs` has it: one that each refresh moves comes only while
+/// refreshing fails, and one that is flagged has ended.
+macro_rules! will_end {
     () => {
-        "(CASE WHEN has_refresh_token = 1 THEN refresh_expires_at ELSE expires_at END)"
+        "status = 'active' AND (end_moves = 0 OR trouble_verdict IS NOT NULL)"
     };
 }
 
@@ -24,15 +25,13 @@ macro_rules! page {
             "SELECT ",
             columns!(),
             ", (SELECT a.account_id FROM linked_accounts a WHERE a.tenant = connections.tenant \
-             AND a.id = connections.account), ",
-            ends!(),
-            " FROM connections WHERE tenant = $1 AND disconnected_at IS NULL AND ",
+             AND a.id = connections.account), expected_end FROM connections WHERE tenant = $1 AND disconnected_at IS NULL AND ",
             $lead,
             " AND ($3 = '' OR slug = $3) AND ($4 = '' OR account = $4) AND ($5 = '' OR status = $5) \
              AND ($6 = 0 OR trouble_verdict IS NOT NULL) AND ($7 = '' OR reason = $7 OR trouble_reason = $7) \
-             AND ($8 < 0 OR ",
-            ends!(),
-            " < $8) AND $9 >= -1 ORDER BY ",
+             AND ($8 < 0 OR (expected_end < $8 AND ",
+            will_end!(),
+            ")) AND $9 >= -1 ORDER BY ",
             $order,
             " LIMIT $10"
         )
@@ -47,13 +46,14 @@ const OF_APPLICATION: &str = page!("slug = $3 AND id > $2", "id");
 // An account has few connections: no other index may look tempting, hence the expressions that match none.
 const OF_ACCOUNT: &str = page!("account = $4 AND id || '' > $2", "id");
 const ENDING: &str = page!(
-    concat!(ends!(), " < $8 AND (", ends!(), ", id) > ($9, $2)"),
-    concat!(ends!(), ", id")
+    concat!(
+        "expected_end < $8 AND ",
+        will_end!(),
+        " AND (expected_end, id) > ($9, $2)"
+    ),
+    "expected_end, id"
 );
-const ENDING_OF_ACCOUNT: &str = page!(
-    concat!("account = $4 AND (", ends!(), " + 0, id) > ($9, $2)"),
-    concat!(ends!(), ", id")
-);
+const ENDING_OF_ACCOUNT: &str = page!("account = $4 AND (expected_end + 0, id) > ($9, $2)", "expected_end, id");
 
 /// The query for a filter: the one whose index leaves the fewest rows.
 #[must_use]

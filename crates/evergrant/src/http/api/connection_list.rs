@@ -31,7 +31,7 @@ pub struct ListQuery {
     #[serde(rename = "linked_account_id")]
     #[param(rename = "linked_account_id")]
     _linked_account_id: Option<String>,
-    /// Only those that end before this, unless something is done; ISO 8601. The soonest first.
+    /// Only those whose `expected_end` is before this and will come if nobody does anything; ISO 8601. The soonest first.
     expiring_before: Option<String>,
     /// `next_cursor` of the page before, with the same filters.
     cursor: Option<String>,

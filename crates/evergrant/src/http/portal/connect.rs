@@ -154,7 +154,7 @@ fn back(visitor: &Visitor, (done, slug): (&str, &str)) -> Response {
 async fn status(app: &App, visitor: &Visitor, application: &Application) -> Result<Status, Error> {
     let on = &visitor.account;
     let live = connections::store::of_account(&mut *app.db.read().await?, &on.tenant.id, &on.account.id).await?;
-    Ok(Status::of(application, &live, app.now()))
+    Ok(Status::of(application, &live))
 }
 
 async fn detail(

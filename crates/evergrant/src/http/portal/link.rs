@@ -115,7 +115,7 @@ pub async fn show_link(
             .name
             .clone()
             .unwrap_or_else(|| linked.account.account_id.clone()),
-        status: status(&app, &application, &linked),
+        status: status(&application, &linked),
     };
     let mut response = send(StatusCode::OK, &page, &[]);
     let cookie = Place::of(https, false).cookie(visit_name(https), visit.expose(), LIFE);
@@ -158,7 +158,7 @@ pub async fn show_repair(State(app): State<App>, headers: HeaderMap) -> Result<R
         Err(ended) => return Ok(*ended),
     };
     let application = application(&app, &linked.environment.tenant, &linked.connection.slug)?;
-    let page = detail(&app, &linked, (&application, &token));
+    let page = detail(&linked, (&application, &token));
     Ok(send(StatusCode::OK, &page, &[]))
 }
 
@@ -178,7 +178,7 @@ pub async fn act_on_repair(State(app): State<App>, request: Request) -> Result<R
             let Some(status) = try_again(&error) else {
                 return Err(error.into());
             };
-            let page = detail(&app, &linked, (&application, &token));
+            let page = detail(&linked, (&application, &token));
             let page = page.after(&application, &form.fields, &error);
             Ok(send(status, &page, &[]))
         }
@@ -231,17 +231,17 @@ async fn repair(app: &App, linked: &Linked, (application, form): (&Application, 
     Ok(send(StatusCode::OK, &page, &[]))
 }
 
-fn status(app: &App, application: &Application, linked: &Linked) -> Status {
-    Status::of(application, std::slice::from_ref(&linked.connection), app.now())
+fn status(application: &Application, linked: &Linked) -> Status {
+    Status::of(application, std::slice::from_ref(&linked.connection))
 }
 
-fn detail(app: &App, linked: &Linked, (application, token): (&Application, &Secret)) -> DetailPage {
+fn detail(linked: &Linked, (application, token): (&Application, &Secret)) -> DetailPage {
     let around = (Frame::of(&linked.environment), csrf_of(token));
     let own = linked.connection.auth_type;
     DetailPage {
         at: "/repair".to_owned(),
         whole: false,
         ways: vec![own],
-        ..DetailPage::new(around, application, status(app, application, linked), Some(own))
+        ..DetailPage::new(around, application, status(application, linked), Some(own))
     }
 }

@@ -159,6 +159,6 @@ async fn cards(app: &App, visitor: &Visitor) -> Result<Vec<AppCard>, Error> {
         .into_iter()
         .filter(|application| is_offered(application, &on.tenant));
     Ok(offered
-        .map(|application| AppCard::new(application, Status::of(application, &live, app.now())))
+        .map(|application| AppCard::new(application, Status::of(application, &live)))
         .collect())
 }

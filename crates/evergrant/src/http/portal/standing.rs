@@ -1,15 +1,10 @@
 //! How a customer stands with an application, in words that a customer understands.
 
-use std::time::Duration;
-
 use super::page::Frame;
 use crate::catalog::{Application, AuthType};
 use crate::clock::Timestamp;
-use crate::connections::Connection;
+use crate::connections::{Connection, expires_soon};
 use crate::reason::Reason;
-
-/// An end is told of a week ahead, or in the last fifth of a shorter life.
-const AHEAD: Duration = Duration::from_hours(7 * 24);
 
 /// Whether an application is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,10 +126,10 @@ pub struct Status {
 impl Status {
     /// Of an application, by the account's connections: the one that needs its customer most.
     #[must_use]
-    pub fn of(application: &Application, live: &[Connection], now: Timestamp) -> Self {
+    pub fn of(application: &Application, live: &[Connection]) -> Self {
         let mine = live.iter().filter(|one| one.slug == application.slug);
         let worst = mine
-            .map(|one| (standing(one, now), one))
+            .map(|one| (standing(one), one))
             .min_by_key(|(standing, _)| standing.rank());
         worst.map_or(
             Self {
@@ -153,25 +148,17 @@ impl Status {
     }
 }
 
-fn standing(connection: &Connection, now: Timestamp) -> Standing {
+/// What the customer reads is what the team has been told: there is one meaning of "soon".
+fn standing(connection: &Connection) -> Standing {
     if let Some(flag) = connection.status.flag() {
         return Standing::Expired {
             reason: flag.reason,
             since: flag.since,
         };
     }
-    let schedule = &connection.schedule;
-    let (began, ends) = if schedule.has_refresh_token {
-        (schedule.refresh_issued_at, schedule.refresh_expires_at)
-    } else {
-        (schedule.issued_at, schedule.expires_at)
-    };
-    let Some(ends) = ends else { return Standing::Connected };
-    let ahead = began.map_or(AHEAD, |began| AHEAD.min(ends.since(began) / 5));
-    if now.after(ahead) >= ends {
-        Standing::Expiring { ends }
-    } else {
-        Standing::Connected
+    match connection.schedule.expected.end {
+        Some(ends) if expires_soon(connection) => Standing::Expiring { ends },
+        _ => Standing::Connected,
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use evergrant::clock::ManualClock;
 use evergrant::connections::{self, Connection, Fresh, Given};
+use evergrant::http::portal::{Standing as PageStanding, Status};
 use evergrant::refresh;
 use evergrant::secret::Secret;
 use evergrant::tenants::Tenant;
@@ -246,6 +247,22 @@ async fn an_end_that_no_refresh_moves_is_told_of_a_week_ahead_and_once() {
         assert_eq!(w.events("Connection Expiring").await, 1);
         assert_eq!(w.t.get(&path(&ending)).ok().await["expires_soon"], true);
         assert_eq!(w.t.get(&path(&moving)).ok().await["expires_soon"], false);
+        // The list, and the customer's page, call the same one ending.
+        let before = end.unwrap().after(30 * DAY).iso();
+        let query = format!("/api/v2/public/connection?expiring_before={before}");
+        let listed = w.t.get(&query).ok().await;
+        assert_eq!(listed["docs"].as_array().unwrap().len(), 1);
+        assert_eq!(listed["docs"][0]["id"], ending.id.to_string());
+        let application = w.t.app.catalog.get("one").unwrap();
+        for (connection, standing) in [
+            (&moving, PageStanding::Connected),
+            (&ending, PageStanding::Expiring { ends: end.unwrap() }),
+        ] {
+            let now = connections::find(&w.t.app, &w.t.environment.tenant, &connection.id)
+                .await
+                .unwrap();
+            assert_eq!(Status::of(application, &[now]).standing, standing);
+        }
     })
     .await;
 }
