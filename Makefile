@@ -79,6 +79,10 @@ build: ## Build the binary (dev profile)
 bench: ## Start-up time and idle memory, among others
 	@bash scripts/bench.sh
 
+.PHONY: soak
+soak: ## Ten minutes of load with faults on, on both databases (SOAK_MINUTES); then further seeds of the simulation (SOAK_SEEDS)
+	@bash scripts/soak.sh
+
 .PHONY: screenshots
 screenshots: build ## Take the pictures of the README from a running demo
 	@bash scripts/setup.sh chromium npm

@@ -176,7 +176,6 @@ impl Jobs {
     }
 
     /// What shutdown waits for until it is dropped.
-    #[must_use]
     pub fn under_way(&self) -> TaskTrackerToken {
         self.tasks.token()
     }
