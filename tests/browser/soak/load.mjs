@@ -35,6 +35,12 @@ export class Load {
     this.provider = provider;
   }
 
+  /** One that runs, as soon as there is one. */
+  async node() {
+    while (this.nodes.length === 0) await pause(50);
+    return any(this.nodes);
+  }
+
   /**
    * One request to one of the nodes; `undefined` where the node has died.
    * @param {string} method @param {string} path
@@ -42,7 +48,7 @@ export class Load {
    * @returns {Promise<{ status: number, text: string } | undefined>}
    */
   async ask(method, path, { account, body, kind, hangUp = false }) {
-    const node = any(this.nodes);
+    const node = await this.node();
     const broken = new AbortController();
     let status = 'none';
     try {
@@ -95,7 +101,7 @@ export class Load {
    * @param {Slot} slot @param {import('./provider.mjs').Grant} grant
    */
   async consented({ account, app }, grant) {
-    const node = any(this.nodes);
+    const node = await this.node();
     try {
       const key = { 'x-api-key': node.key, linked_account_id: account };
       const begun = await fetch(`${node.origin}/api/v2/public/linked-account/integration/oauth-url/${app}`, { headers: key });

@@ -11,6 +11,8 @@ export const APPS = /** @type {const} */ (['soak-grace', 'soak-strict']);
 export const CLIENT = Object.freeze({ id: 'soak-client', secret: `soak-secret-${randomBytes(12).toString('hex')}` });
 const ACCESS_LIFE = 90;
 const GRACE_MS = 30_000;
+/** A younger access token is not withdrawn: Evergrant takes the refusal of a token that a refresh has just brought for proof. */
+const SETTLED_MS = 10_000;
 
 /**
  * @typedef {object} Grant
@@ -110,6 +112,7 @@ export async function startProvider() {
         counts.lost += 1;
         return void response.socket?.destroy();
       }
+      if (gone(request)) return; // a node that was killed meanwhile
       await new Promise((resolve) => {
         response.once('close', resolve);
         sendJson(response, 200, issued);
@@ -131,7 +134,8 @@ export async function startProvider() {
     if (chance(weather.throttle)) return sendJson(response, 429, { error: 'slow down' }, { 'retry-after': '1' });
     const bearer = (request.headers.authorization ?? '').replace(/^Bearer /, '');
     const known = access.get(bearer);
-    if (known && !known.grant.end && chance(weather.withdraw)) {
+    const settled = known && known.end - Date.now() < ACCESS_LIFE * 1000 - SETTLED_MS;
+    if (settled && !known.grant.end && chance(weather.withdraw)) {
       counts.withdrawn += 1;
       access.delete(bearer); // a 401 out of the blue: only this token is dead
     }

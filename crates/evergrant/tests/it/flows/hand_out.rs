@@ -241,8 +241,29 @@ async fn what_another_node_rotates_revokes_or_ends_is_seen_at_once() {
         with_key().ok().await;
         tenants::revoke_key(&other, &s.tenant().id, &made.key.id).await.unwrap();
         assert_eq!(with_key().refused(401).await, "Invalid Credentials");
-        s.disconnect(CRM, "").await;
+        // A flag, and with it the application as the customer's page sees it.
+        let flagged = id.parse().unwrap();
+        evergrant::connections::expire(&other, s.tenant(), &flagged)
+            .await
+            .unwrap();
+        let dead = s.t.get(&of(&id)).send().await;
+        assert_eq!(
+            (dead.status.as_u16(), &dead.json()["error"]),
+            (409, &json!("REAUTH_REQUIRED"))
+        );
+        let path = format!("/api/v2/public/application/{CRM}");
+        let application = s.t.get(&path).header("linked_account_id", CUSTOMER).ok().await;
+        assert_eq!(application["reauth_required"], true);
+        let ended = evergrant::accounts::find(&other, s.tenant(), CUSTOMER).await.unwrap();
+        evergrant::authorize::disconnect(&other, s.tenant(), &ended, (CRM, None))
+            .await
+            .unwrap();
         assert_eq!(s.t.get(&of(&id)).refused(404).await, "Connection not found");
+        let application = s.t.get(&path).header("linked_account_id", CUSTOMER).ok().await;
+        assert!(
+            application.get("connected").is_none_or(|connected| connected != true),
+            "{application}"
+        );
     })
     .await;
 }

@@ -93,8 +93,8 @@ async fn nobody_follows_to_a_host_that_the_file_does_not_allow() {
     let port = w.provider.address.rsplit_once(':').unwrap().1.to_owned();
     for location in [
         "http://169.254.169.254/latest/meta-data".to_owned(),
-        "http://127.0.0.1:9/".to_owned(),
-        "http://2130706433:9/".to_owned(),
+        "http://127.0.0.1:10/".to_owned(),
+        "http://2130706433:10/".to_owned(),
         "http://[::1]:9/".to_owned(),
         format!("http://localhost:{port}/"),
         "https://evil.example/".to_owned(),
@@ -108,6 +108,18 @@ async fn nobody_follows_to_a_host_that_the_file_does_not_allow() {
         assert_eq!(answer.headers["location"], location.as_str());
     }
     assert!(w.elsewhere.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_host_that_the_file_allows_is_not_called_where_it_turns_out_to_be_private() {
+    let w = World::sqlite().await;
+    w.grant(CRM).await;
+    for location in ["http://localhost:9/", "http://127.0.0.1:9/", "http://0x7f.1:9/"] {
+        w.provider.answers(move |_| to(302, location));
+        let answer = w.get("crm/a").header(FOLLOW, "3").send().await;
+        assert_eq!(answer.status, 502, "{location}: {}", answer.text);
+        assert_eq!(answer.json()["error"], "PROVIDER_UNAVAILABLE", "{location}");
+    }
 }
 
 #[tokio::test]

@@ -323,7 +323,7 @@ fn applications(at: &str, elsewhere: &str) -> Vec<(&'static str, String)> {
     );
     let keyed = |slug: &str, placement: &str| keyed(at, slug, placement);
     let crm = format!(
-        "{}[api]\nbase_url = 'http://{at}/api/v1'\nheaders = {{ x-version = '3' }}\nredirect_hosts = ['{elsewhere}']\n{oauth}",
+        "{}[api]\nbase_url = 'http://{at}/api/v1'\nheaders = {{ x-version = '3' }}\nredirect_hosts = ['{elsewhere}', 'localhost:9', '127.0.0.1:9']\n{oauth}",
         head(CRM)
     );
     // A provider that answers errors under success.
