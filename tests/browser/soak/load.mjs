@@ -107,6 +107,7 @@ export class Load {
       const begun = await fetch(`${node.origin}/api/v2/public/linked-account/integration/oauth-url/${app}`, { headers: key });
       const { auth_url } = /** @type {any} */ (await begun.json());
       const start = await fetch(node.origin + new URL(auth_url).pathname, { redirect: 'manual' });
+      await start.text(); // one that is not read keeps its connection open
       const cookie = start.headers.getSetCookie().map((one) => one.split(';')[0]).join('; ');
       const asked = new URL(start.headers.get('location') ?? '').searchParams;
       const back = new URL(asked.get('redirect_uri') ?? '');
