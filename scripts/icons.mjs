@@ -4,15 +4,17 @@
 //
 // simple-icons is CC0-1.0. A brand that is not in it (any more) gets a tile with its letter, in its colour where that is
 // common knowledge. Marks belong to their owners; see simple-icons' DISCLAIMER.md.
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** Our slug to the title in simple-icons. */
-const BRANDS = {
-  copper: 'Copper', 'google-drive': 'Google Drive', hubspot: 'HubSpot', pipedrive: 'Pipedrive', salesforce: 'Salesforce',
-  slack: 'Slack', twilio: 'Twilio',
-};
+/** Our slug and the brand's name, as the catalogue's own files have them. */
+const CATALOG = new URL('../catalog/', import.meta.url);
+const files = (await readdir(CATALOG)).filter((file) => file.endsWith('.toml') && !file.startsWith('sandbox-')).sort();
+const brands = await Promise.all(files.map(async (file) => {
+  const [, name = ''] = /^name = "(.+)"$/m.exec(await readFile(new URL(file, CATALOG), 'utf8')) ?? [];
+  return [file.replace('.toml', ''), name];
+}));
 /** Colours of brands without a mark there. */
 const COLOURS = { salesforce: '00A1E0', slack: '4A154B', twilio: 'F22F46' };
 
@@ -22,7 +24,7 @@ const { version, license } = JSON.parse(await readFile(join(folder, 'package.jso
 if (license !== 'CC0-1.0') throw new Error(`simple-icons ${version} is ${license}, not CC0-1.0`);
 const known = Object.values(await import(pathToFileURL(join(folder, 'index.mjs')).href));
 const icons = {};
-for (const [slug, title] of Object.entries(BRANDS)) {
+for (const [slug, title] of brands) {
   const found = known.find((icon) => icon.title === title);
   const colour = found?.hex ?? COLOURS[slug];
   if (colour) icons[slug] = { colour: `#${colour.toLowerCase()}`, ...(found && { path: found.path }) };

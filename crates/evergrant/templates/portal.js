@@ -3,6 +3,8 @@
 {
   document.documentElement.classList.add("js");
   const POLL_MS = 1500;
+  /** Where the server is, behind a proxy that puts it under a path of its own. */
+  const base = document.documentElement.dataset.base ?? "";
   /** How long a window that was closed may still be followed by news: the callback may be on its way. */
   const GRACE = 2;
 
@@ -59,7 +61,7 @@
   };
 
   const markOf = async (slug) => {
-    const answer = await fetch(`/connect/${slug}/state`, { headers: { accept: "application/json" } });
+    const answer = await fetch(`${base}/connect/${slug}/state`, { headers: { accept: "application/json" } });
     return answer.ok ? answer.json() : undefined;
   };
 
@@ -91,7 +93,7 @@
       const now = await markOf(slug).catch(() => undefined);
       if (now && now.mark !== before?.mark) {
         tell(slug, now.state);
-        location.assign(`/connect/${slug}?done=connected`);
+        location.assign(`${base}/connect/${slug}?done=connected`);
       } else if (popup.closed && left === 0) {
         busy(button, false);
         const closed = document.querySelector("[data-closed]");
@@ -106,7 +108,7 @@
   addEventListener("DOMContentLoaded", () => {
     const reopen = document.querySelector("[data-reopen]");
     if (reopen && token) {
-      reopen.querySelector("a").href = `/connect/${token}`;
+      reopen.querySelector("a").href = `${base}/connect/${token}`;
       reopen.hidden = false;
     }
     const form = document.querySelector("[data-filter]");

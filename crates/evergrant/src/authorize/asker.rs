@@ -73,7 +73,9 @@ impl Asker {
 /// An address that a browser may be sent back to: its origin is registered for the environment.
 pub(super) fn return_address(text: &str, registered: &[String]) -> Option<String> {
     let url = Url::parse(text).ok().filter(|_| text.len() <= MAX_ADDRESS)?;
-    let plain = url.username().is_empty() && url.password().is_none();
+    // `blob:` addresses have the origin that they name inside.
+    let web = matches!(url.scheme(), "https" | "http");
+    let plain = web && url.username().is_empty() && url.password().is_none();
     (plain && registered.contains(&url.origin().ascii_serialization())).then(|| url.to_string())
 }
 
@@ -153,8 +155,39 @@ mod tests {
             "//app.example/",
             "javascript:alert(1)",
             &format!("https://app.example/{}", "x".repeat(2048)),
+            "https:\\\\evil.example/",
+            "https://evil.example\\app.example/",
+            "https://evil.example/?https://app.example/",
+            "https://evil.example#https://app.example/",
+            "https://app.example:444/",
+            "https://app.example%2eevil.example/",
+            "https://app\u{ff0e}example.evil.example/",
+            "https://app.example\u{2024}evil.example/",
+            "data:text/html,<script>alert(1)</script>",
+            "blob:https://app.example/1",
+            "view-source:https://app.example/",
+            "filesystem:https://app.example/",
+            "vbscript:x",
+            "",
         ] {
             assert_eq!(back(refused), None, "{refused}");
+        }
+        // Control characters, backslashes and capitals are written as browsers read them; none of them reaches a header.
+        for (given, sent) in [
+            (
+                "https://app.example/a\r\nset-cookie: b=c",
+                "https://app.example/aset-cookie:%20b=c",
+            ),
+            ("\tht\ntps://app.example/", "https://app.example/"),
+            ("https:\\\\app.example\\a", "https://app.example/a"),
+            (
+                "https://app.example\\@evil.example/",
+                "https://app.example/@evil.example/",
+            ),
+            ("HTTPS://APP.EXAMPLE:443", "https://app.example/"),
+            ("https://app.example/\u{0}\u{7f}é", "https://app.example/%00%7F%C3%A9"),
+        ] {
+            assert_eq!(back(given).as_deref(), Some(sent), "{given:?}");
         }
     }
 

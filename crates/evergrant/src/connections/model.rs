@@ -226,9 +226,15 @@ pub fn other_account(connection: &Connection, identifier: Option<&Value>) -> Opt
         let name = identifier.get("name").and_then(Value::as_str);
         name.or_else(|| external_id(identifier)).unwrap_or_default().to_owned()
     };
+    let (expected, found) = (name(before), name(now));
+    if expected != found {
+        return Some(OtherAccount { expected, found });
+    }
+    // Two of the same name: their ids tell them apart.
+    let full = |identifier| format!("{expected} ({})", external_id(identifier).unwrap_or_default());
     Some(OtherAccount {
-        expected: name(before),
-        found: name(now),
+        expected: full(before),
+        found: full(now),
     })
 }
 

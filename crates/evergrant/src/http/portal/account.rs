@@ -9,7 +9,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::consent::{browser, browser_cookie, no_longer_valid, tell};
+use super::message::News;
 use super::page::{Frame, PageError, send};
+use super::session::Visitor;
 use crate::app::App;
 use crate::authorize::{self, Stopped};
 use crate::error::Error;
@@ -34,6 +36,8 @@ pub struct AccountPage {
     pub token: Option<String>,
     /// Where to go from here.
     pub back: Option<String>,
+    /// What it says to the window that opened it, once nothing is left to decide.
+    pub news: Option<News>,
 }
 
 impl AccountPage {
@@ -48,14 +52,25 @@ impl AccountPage {
             found: stopped.other.found.clone(),
             token: stopped.token.as_ref().map(|token| token.expose().to_owned()),
             back,
+            news: None,
         }
+    }
+
+    fn again(&self) -> String {
+        let values = [("app", self.name.as_str()), ("account", &self.expected)];
+        self.frame.reader.lang.fill("other.again", &values)
     }
 }
 
 /// The page after a key form, with the cookie by which the browser that was asked is known again.
-pub(super) fn ask(app: &App, page: &AccountPage, browser: &Secret) -> Result<Response, Error> {
-    let cookie = HeaderValue::from_str(&browser_cookie(app, browser)).map_err(|_| Error::Internal("a cookie"))?;
-    let mut response = send(StatusCode::CONFLICT, page, &[]);
+pub(super) fn ask(
+    app: &App,
+    page: &AccountPage,
+    (browser, frame_origins): (&Secret, &[String]),
+) -> Result<Response, Error> {
+    let cookie = browser_cookie(app, browser, page.frame.reader.framed);
+    let cookie = HeaderValue::from_str(&cookie).map_err(|_| Error::Internal("a cookie"))?;
+    let mut response = send(StatusCode::CONFLICT, page, frame_origins);
     response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(response)
 }
@@ -66,6 +81,7 @@ pub async fn decide(
     State(app): State<App>,
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
+    visitor: Result<Visitor, PageError>,
     form: Result<Form<BTreeMap<String, String>>, FormRejection>,
 ) -> Result<Response, PageError> {
     let (Ok(Path(slug)), Ok(Form(form)), Some(browser)) = (path, form, browser(&app, &headers)) else {
@@ -74,5 +90,6 @@ pub async fn decide(
     let token = form.get("token").map_or("", String::as_str);
     let replace = form.get("decision").map(String::as_str) == Some("replace");
     let ended = authorize::decide(&app, &slug, token, (browser.expose(), replace)).await;
-    tell(&app, (slug, &headers), Frame::anonymous(), ended)
+    let frame = visitor.map_or_else(|_| Frame::anonymous(), |visitor| visitor.frame);
+    tell(&app, (slug, &headers), frame, ended)
 }

@@ -123,9 +123,9 @@ async fn connect(
                     let page = AccountPage::new(
                         visitor.frame.clone(),
                         (&application.slug, &stopped),
-                        Some("/connect".to_owned()),
+                        Some(visitor.frame.at("/connect")),
                     );
-                    account::ask(app, &page, &browser)
+                    account::ask(app, &page, (&browser, &visitor.environment.frame_origins))
                 }
             }
         }
@@ -135,7 +135,7 @@ async fn connect(
                 let headers = [(header::CACHE_CONTROL, "no-store")];
                 return Ok((headers, Json(json!({ "url": url }))).into_response());
             }
-            let here = format!("/connect/{}", application.slug);
+            let here = visitor.frame.at(&format!("/connect/{}", application.slug));
             let page = MessagePage::onward(visitor.frame.clone(), &application.name, (url, &here));
             Ok(send(StatusCode::OK, &page, &visitor.environment.frame_origins))
         }
@@ -144,7 +144,10 @@ async fn connect(
 
 /// Back to the application, whose page says what was done; a reload repeats nothing. A slug is safe in a path as it is.
 fn back(visitor: &Visitor, (done, slug): (&str, &str)) -> Response {
-    let headers = [(header::LOCATION, format!("/connect/{slug}?done={done}"))];
+    let headers = [(
+        header::LOCATION,
+        visitor.frame.at(&format!("/connect/{slug}?done={done}")),
+    )];
     with_headers(
         (StatusCode::SEE_OTHER, headers, "").into_response(),
         &visitor.environment.frame_origins,

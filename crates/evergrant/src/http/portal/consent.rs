@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use super::account::AccountPage;
 use super::link;
 use super::message::{Link, MessagePage, News, Tone};
-use super::page::{Frame, PageError, send, with_headers};
-use super::session::{self, Visitor, is_https};
+use super::page::{Frame, PageError, anybodys, send, with_headers};
+use super::session::{self, Place, Visitor, is_https};
 use crate::app::App;
 use crate::authorize::{self, Asker, Ended, Ending, LIFETIME, NotCompleted};
 use crate::error::Error;
@@ -61,7 +61,7 @@ pub async fn start(
     let Some(started) = started else {
         return Ok(no_longer_valid());
     };
-    let cookie = browser_cookie(&app, &browser);
+    let cookie = browser_cookie(&app, &browser, false);
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Error::Internal("a header of the start page"));
     let headers = [
         (header::LOCATION, value(started.url.as_str())?),
@@ -71,14 +71,9 @@ pub async fn start(
 }
 
 /// The cookie by which a browser is known again for ten minutes.
-pub(super) fn browser_cookie(app: &App, browser: &Secret) -> String {
+pub(super) fn browser_cookie(app: &App, browser: &Secret, framed: bool) -> String {
     let https = is_https(app);
-    let secure = if https { "; Secure" } else { "" };
-    let (name, seconds) = (cookie_name(https), LIFETIME.as_secs());
-    format!(
-        "{name}={}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}",
-        browser.expose()
-    )
+    Place::of(https, framed).cookie(cookie_name(https), browser.expose(), LIFETIME)
 }
 
 /// `GET /api/v1/{slug}/callback`: the provider's answer, in the customer's browser.
@@ -116,11 +111,14 @@ pub(super) fn tell(
     if let Err(NotCompleted::OtherAccount(stopped)) = &result {
         let own = match asker.origin {
             Some(_) => None,
-            None if session::has_cookie(app, headers) => Some("/connect".to_owned()),
-            None => link::has_cookie(app, headers).then(|| "/repair".to_owned()),
+            None if session::has_cookie(app, headers) => Some(frame.at("/connect")),
+            None => link::has_cookie(app, headers).then(|| frame.at("/repair")),
         };
+        let origins = frame.embedders.clone();
         let page = AccountPage::new(frame, (&slug, stopped), address.map(String::from).or(own));
-        return Ok(send(StatusCode::CONFLICT, &page, &[]));
+        // Where there is something to decide, it has not ended yet.
+        let news = page.token.is_none().then(|| news(asker, slug, ending)).flatten();
+        return Ok(send(StatusCode::CONFLICT, &AccountPage { news, ..page }, &origins));
     }
     if let Some(address) = address {
         return back(&address);
@@ -175,7 +173,8 @@ fn connected(frame: Frame, application: &str, way: Way) -> Response {
         Way::Linked | Way::Popup(_) => frame.say("done.connected_text"),
     };
     let page = MessagePage::new(frame, Tone::Success, &title, text);
-    send(StatusCode::OK, &leaving(page, way), &[])
+    let page = leaving(page, way);
+    send(StatusCode::OK, &page, &page.frame.embedders)
 }
 
 fn not_completed(frame: Frame, error: NotCompleted, way: Way) -> Result<Response, PageError> {
@@ -206,14 +205,15 @@ fn not_completed(frame: Frame, error: NotCompleted, way: Way) -> Result<Response
     };
     let (title, text) = (frame.app(said.0, &application), frame.say(said.1));
     let page = MessagePage::new(frame, tone, &title, text);
-    Ok(send(status, &leaving(page, way), &[]))
+    let page = leaving(page, way);
+    Ok(send(status, &page, &page.frame.embedders))
 }
 
 /// On hosted pages there is a way back, after a link another try; in a popup the window closes itself.
 fn leaving(page: MessagePage, way: Way) -> MessagePage {
     let link = |href: &str, label: &'static str| {
         Some(Link {
-            href: href.to_owned(),
+            href: page.frame.at(href),
             label: label.to_owned(),
         })
     };
@@ -236,5 +236,5 @@ pub(super) fn no_longer_valid() -> Response {
     let frame = Frame::anonymous();
     let (title, text) = (frame.say("error.stale"), frame.say("error.stale_text"));
     let page = MessagePage::new(frame, Tone::Error, title, text);
-    send(StatusCode::BAD_REQUEST, &page, &[])
+    anybodys(send(StatusCode::BAD_REQUEST, &page, &[]))
 }

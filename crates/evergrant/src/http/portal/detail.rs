@@ -60,9 +60,9 @@ impl DetailPage {
         let asked = asked.filter(|kind| application.supports(*kind));
         let auth_type = asked.or(status.auth_type).unwrap_or(application.auth_type);
         Self {
+            at: frame.at(&format!("/connect/{}", application.slug)),
             frame,
             csrf,
-            at: format!("/connect/{}", application.slug),
             whole: true,
             slug: application.slug.clone(),
             name: application.name.clone(),

@@ -99,6 +99,12 @@ mod tests {
         assert!(hubspot.contains("<path") && hubspot.contains("#ff7a59") && !hubspot.contains("<text"));
         let slack = tile("slack", "Slack", BRANDS.get("slack"));
         assert!(slack.contains(">S</text>") && slack.contains("#4a154b"));
+        let known = crate::catalog::Catalog::load(None, None).unwrap();
+        let marked = known
+            .all()
+            .into_iter()
+            .filter(|one| BRANDS.get(&one.slug).is_some_and(|brand| brand.path.is_some()));
+        assert!(marked.count() >= 7, "run scripts/icons.mjs");
         let own = tile("own", "<Ümlaut>", None);
         assert!(own.contains(">Ü</text>"), "{own}");
         for brand in BRANDS.values() {

@@ -14,17 +14,19 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::account::AccountPage;
 use super::connect::try_again;
 use super::detail::DetailPage;
 use super::message::{MessagePage, Tone};
 use super::page::{Frame, PageError, send, with_headers};
 use super::session::{Place, SentForm, cookie_value, csrf_of, is_https, sensitive};
 use super::standing::Status;
+use super::words::Reader;
 use crate::app::App;
-use crate::authorize::{self, Asker};
+use crate::authorize::{self, Asker, Stopped};
 use crate::catalog::{Application, AuthType};
 use crate::connections::{self, Linked, Opened};
-use crate::error::Error;
+use crate::error::{Error, OtherAccount};
 use crate::http::api::applications::application;
 use crate::ids::random_token;
 use crate::secret::Secret;
@@ -140,7 +142,7 @@ pub async fn follow_link(
     let application = application(&app, &linked.environment.tenant, &linked.connection.slug)?;
     let asks = !application.inputs(linked.connection.auth_type).is_empty();
     let mut response = if asks || linked.connection.auth_type == AuthType::Keybased {
-        let headers = [(header::LOCATION, "/repair")];
+        let headers = [(header::LOCATION, Reader::current().at("/repair"))];
         with_headers((StatusCode::SEE_OTHER, headers, "").into_response(), &[])
     } else {
         repair(&app, &linked, (&application, &SentForm::empty())).await?
@@ -217,7 +219,11 @@ async fn repair(app: &App, linked: &Linked, (application, form): (&Application, 
     let inputs = form.fields.clone();
     let page = match linked.connection.auth_type {
         AuthType::Keybased => {
-            authorize::save_keys(app, tenant, account, (application, inputs)).await?;
+            let saved = authorize::save_keys(app, tenant, account, (application, inputs)).await;
+            if let Err(Error::OtherAccount(other)) = saved {
+                return Ok(another_account(frame, application, *other));
+            }
+            saved?;
             let title = frame.app("done.connected", &application.name);
             let text = frame.say("done.connected_text");
             MessagePage::new(frame, Tone::Success, &title, text)
@@ -225,7 +231,8 @@ async fn repair(app: &App, linked: &Linked, (application, form): (&Application, 
         AuthType::OAuth2 => {
             // Whoever holds the link must come back with the account that was connected before, whatever the environment allows.
             let begun = authorize::begin_for(app, (tenant, account), (application, inputs), Asker::strict()).await?;
-            MessagePage::onward(frame, &application.name, (begun.url, "/repair"))
+            let here = frame.at("/repair");
+            MessagePage::onward(frame, &application.name, (begun.url, &here))
         }
     };
     Ok(send(StatusCode::OK, &page, &[]))
@@ -239,9 +246,21 @@ fn detail(linked: &Linked, (application, token): (&Application, &Secret)) -> Det
     let around = (Frame::of(&linked.environment), csrf_of(token));
     let own = linked.connection.auth_type;
     DetailPage {
-        at: "/repair".to_owned(),
+        at: around.0.at("/repair"),
         whole: false,
         ways: vec![own],
         ..DetailPage::new(around, application, status(application, linked), Some(own))
     }
+}
+
+/// Says which account was expected. There is nothing to decide: whoever holds the link may be anybody.
+fn another_account(frame: Frame, application: &Application, other: OtherAccount) -> Response {
+    let stopped = Stopped {
+        application: application.name.clone(),
+        other,
+        token: None,
+    };
+    let back = frame.at("/repair");
+    let page = AccountPage::new(frame, (&application.slug, &stopped), Some(back));
+    send(StatusCode::CONFLICT, &page, &[])
 }

@@ -68,6 +68,17 @@ impl Frame {
         self.reader.lang.fill(key, &[("app", name)])
     }
 
+    /// What the page says of an account.
+    #[must_use]
+    pub fn account(&self, key: &'static str, account: &str) -> String {
+        self.reader.lang.fill(key, &[("account", account)])
+    }
+
+    /// Where something of ours is, as the reader's browser has to ask for it.
+    pub(super) fn at(&self, path: &str) -> String {
+        self.reader.at(path)
+    }
+
     /// A sentence about a day.
     pub(super) fn dated(&self, key: &'static str, at: Timestamp) -> String {
         self.reader.lang.fill(key, &[("date", &self.reader.lang.day(at))])
@@ -186,7 +197,7 @@ impl IntoResponse for PageError {
             _ => (frame.say("error.failed"), frame.say("error.failed_text")),
         };
         let home = Link {
-            href: "/connect".to_owned(),
+            href: frame.at("/connect"),
             label: frame.say("error.home").to_owned(),
         };
         let page = MessagePage {
@@ -194,6 +205,16 @@ impl IntoResponse for PageError {
             link: (title == frame.say("error.missing")).then_some(home),
             ..MessagePage::new(frame.clone(), Tone::Error, title, text)
         };
-        send(class(&self.0).0, &page, &[])
+        anybodys(send(class(&self.0).0, &page, &[]))
     }
+}
+
+/// Marks a page that says nothing of anybody: in a frame it may be shown to whoever the frame's environment allows, since
+/// without it people would see their browser's own error inside the team's product.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Anybodys;
+
+pub(super) fn anybodys(mut response: Response) -> Response {
+    response.extensions_mut().insert(Anybodys);
+    response
 }

@@ -42,15 +42,16 @@ pub struct Visitor {
 pub(super) async fn open(app: &App, token: &str) -> Result<Response, PageError> {
     let session = sessions::authenticate(app, token).await?;
     let environment = tenants::store::get_environment(&mut *app.db.read().await?, &session.tenant.id).await?;
-    let framed = Reader::current().framed;
+    let reader = Reader::current();
+    let framed = reader.framed;
     let place = Place::of(is_https(app), framed);
     let left = session.expires_at.since(app.now());
     // Where the cookie is blocked, the script offers a window. It finds the token in the fragment, which no server, log or
     // referrer sees, and takes it away from there at once.
     let location = if framed {
-        format!("/connect?in={}#{token}", environment.tenant.id)
+        reader.at(&format!("/connect?in={}#{token}", environment.tenant.id))
     } else {
-        "/connect".to_owned()
+        reader.at("/connect")
     };
     let mut response = (StatusCode::SEE_OTHER, "").into_response();
     let headers = response.headers_mut();

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::page::with_headers;
+use super::page::{Anybodys, with_headers};
 use super::session::{FRAME_COOKIE, cookie_value};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -181,6 +181,8 @@ pub struct Reader {
     pub entering: bool,
     /// Whether the page can be asked for again in another language.
     pub again: bool,
+    /// The path under which a proxy has put the server, without a slash at its end: nothing where it has a host of its own.
+    pub base: String,
 }
 
 tokio::task_local! {
@@ -194,7 +196,13 @@ impl Reader {
         READER.try_with(Clone::clone).unwrap_or_default()
     }
 
-    fn of(request: &Request) -> (Self, bool) {
+    /// Where something of ours is, as the reader's browser has to ask for it.
+    #[must_use]
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    fn of(app: &App, request: &Request) -> (Self, bool) {
         let headers = request.headers();
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let asked = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
@@ -208,6 +216,7 @@ impl Reader {
             framed: is_framed(headers),
             entering: environment_in_query(request).is_some(),
             again: !request.uri().path().starts_with("/api/"),
+            base: app.public_url.path().trim_end_matches('/').to_owned(),
         };
         (reader, asked.is_some())
     }
@@ -229,14 +238,13 @@ fn is_framed(headers: &HeaderMap) -> bool {
 
 /// Settles the language for everything that is rendered on the way, and remembers it where it was asked for.
 pub async fn speak(State(app): State<App>, request: Request, next: Next) -> Response {
-    let (reader, remember) = Reader::of(&request);
+    let (reader, remember) = Reader::of(&app, &request);
     let (lang, framed) = (reader.lang, reader.framed);
     let environment = environment_in_query(&request)
         .or_else(|| cookie_value(request.headers(), FRAME_COOKIE).and_then(|value| value.expose().parse().ok()));
     let mut response = READER.scope(reader, next.run(request)).await;
-    // Without a session nobody knows whose page it is: an error would show as the browser's own, inside the team's product.
     if framed
-        && response.status().is_client_error()
+        && response.extensions().get::<Anybodys>().is_some()
         && let Some(environment) = environment
         && let Ok(origins) = frame_origins(&app, &environment).await
     {
@@ -262,105 +270,4 @@ async fn frame_origins(app: &App, environment: &TenantId) -> Result<Vec<String>,
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    fn placeholders(text: &str) -> BTreeSet<&str> {
-        text.split('{')
-            .skip(1)
-            .map(|rest| rest.split('}').next().unwrap())
-            .collect()
-    }
-
-    #[test]
-    fn every_language_has_every_text_with_the_same_placeholders() {
-        let english = &TEXTS[&Lang::En];
-        assert!(english.len() > 100, "the messages were not read");
-        for lang in Lang::ALL {
-            let texts = &TEXTS[&lang];
-            let keys = |texts: &HashMap<String, String>| texts.keys().cloned().collect::<BTreeSet<_>>();
-            assert_eq!(keys(texts), keys(english), "{}", lang.tag());
-            for (key, text) in texts {
-                assert!(
-                    !text.trim().is_empty() && text.trim() == text,
-                    "{key} in {}",
-                    lang.tag()
-                );
-                assert_eq!(
-                    placeholders(text),
-                    placeholders(&english[key]),
-                    "{key} in {}",
-                    lang.tag()
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn every_text_that_a_page_says_is_there_and_no_other() {
-        let mut sources = String::new();
-        for folder in ["src/http/portal", "templates"] {
-            for entry in std::fs::read_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_file() {
-                    sources += &std::fs::read_to_string(path).unwrap();
-                }
-            }
-        }
-        for key in TEXTS[&Lang::En].keys() {
-            assert!(sources.contains(&format!("\"{key}\"")), "nobody says {key}");
-        }
-        for call in [".say(\"", ".fill(\"", ".app(\""] {
-            for rest in sources.split(call).skip(1) {
-                let key = rest.split('"').next().unwrap();
-                assert!(
-                    key == "nothing" || TEXTS[&Lang::En].contains_key(key),
-                    "there is no text {key}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn the_browsers_wishes_are_read_by_weight() {
-        for (header, lang) in [
-            ("de", Some(Lang::De)),
-            ("fr-CH, fr;q=0.9, en;q=0.8, de;q=0.7, *;q=0.5", Some(Lang::Fr)),
-            ("pt-BR,pt;q=0.9,es;q=0.4,ja;q=0.6", Some(Lang::Ja)),
-            ("EN-us", Some(Lang::En)),
-            ("de;q=0, es;q=0.1", Some(Lang::Es)),
-            ("pt", None),
-            ("*", None),
-            ("", None),
-            (";;q=,de;q=x", None),
-        ] {
-            assert_eq!(Lang::accepted(header), lang, "{header}");
-        }
-    }
-
-    #[test]
-    fn a_day_is_written_as_its_readers_write_it() {
-        let at = Timestamp::from_millis(1_704_164_645_678);
-        let first = Timestamp::from_millis(1_711_929_600_000);
-        for (lang, day, one) in [
-            (Lang::En, "2 January 2024", "1 April 2024"),
-            (Lang::De, "2. Januar 2024", "1. April 2024"),
-            (Lang::Es, "2 de enero de 2024", "1 de abril de 2024"),
-            (Lang::Fr, "2 janvier 2024", "1er avril 2024"),
-            (Lang::Ja, "2024年1月2日", "2024年4月1日"),
-        ] {
-            assert_eq!((lang.day(at).as_str(), lang.day(first).as_str()), (day, one));
-        }
-    }
-
-    #[test]
-    fn what_is_filled_in_stays_what_it_is() {
-        assert_eq!(
-            Lang::En.fill("done.connected", &[("app", "{app} & <b>")]),
-            "{app} & <b> is connected"
-        );
-        assert_eq!(Lang::En.say("nothing"), "nothing");
-    }
-}
+mod tests;

@@ -2,5 +2,7 @@
 
 mod connect;
 mod link;
+mod other_account;
 mod pages;
+mod place;
 mod session;

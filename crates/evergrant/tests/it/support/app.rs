@@ -52,6 +52,8 @@ pub(crate) struct Surroundings {
     pub(crate) custom: Option<PathBuf>,
     /// Limits for what passes through.
     pub(crate) limits: egress::Limits,
+    /// Where customers find the server; on its own port otherwise.
+    pub(crate) public_url: Option<Url>,
 }
 
 impl World {
@@ -64,7 +66,11 @@ impl World {
             catalog: Catalog::load(self.around.custom.as_deref(), self.around.sandbox.as_ref()).unwrap(),
             egress: Egress::new(self.around.allow.clone()).limited(self.around.limits),
             clock: Box::new(clock.clone()),
-            public_url: "http://127.0.0.1:8080".parse().unwrap(),
+            public_url: self
+                .around
+                .public_url
+                .clone()
+                .unwrap_or_else(|| "http://127.0.0.1:8080".parse().unwrap()),
             pace: evergrant::pace::Pace::default(),
             flights: evergrant::flights::Flights::default(),
             foretell: evergrant::app::FORETELL,
