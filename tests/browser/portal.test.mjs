@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { startBrowser } from './support/browser.mjs';
-import { KEYED_APP, Lab, OAUTH_APP } from './support/lab.mjs';
+import { BOTH_APP, KEYED_APP, Lab, OAUTH_APP } from './support/lab.mjs';
 import { consent, deny } from './support/oidc.mjs';
 import { Visitor, framedAddress, hostedUrl, startEmbedder } from './support/portal.mjs';
 import { eventually } from './support/net.mjs';
@@ -13,7 +13,7 @@ import { accessible } from './support/axe.mjs';
 
 /** @type {import('playwright-core').Browser} */
 let browser;
-before(async () => { browser = await startBrowser(); });
+before(async () => { browser = await startBrowser({ blocksPopups: true }); });
 after(async () => { await browser?.close(); });
 
 for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
@@ -120,6 +120,40 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await clara.accessible('a disconnected application');
     });
 
+    test('an application that takes both lets the customer choose, and every page that says no can be read by all', async () => {
+      const petra = await visitor('petra', { context: { viewport: { width: 390, height: 844 } } });
+      const { page } = petra;
+      const { origin } = lab.evergrant;
+      await page.goto(`${origin}/connect/${BOTH_APP}`);
+      await petra.says('How do you want to connect?').catch(() => {}); // spoken, not shown
+      await petra.accessible('a choice of ways');
+      await page.getByRole('link', { name: 'Key Based' }).click();
+      await page.getByLabel('Secret key').waitFor();
+      await petra.accessible('a form with every kind of field');
+      await page.locator('form.fields').evaluate((form) => { /** @type {HTMLFormElement} */ (form).noValidate = true; });
+      await page.getByLabel('Note').fill('kept');
+      await petra.press('Connect');
+      await petra.says('Please check the marked fields.');
+      assert.equal(await page.getByLabel('Note').inputValue(), 'kept');
+      assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-invalid')), 'true', 'the first wrong field has the focus');
+      await petra.accessible('a form with every kind of field, wrongly filled in');
+      await page.getByRole('link', { name: 'OAuth 2.0' }).click();
+      await petra.press('Connect');
+      await petra.says('Not ready yet');
+      await petra.accessible('an application without a client');
+      for (const [path, status, text] of /** @type {const} */ ([
+        ['/connect/no-such-application', 404, 'Not found'],
+        [`/api/v1/${OAUTH_APP}/callback?code=x&state=y`, 400, 'This link is no longer valid'],
+        [`/api/v1/${OAUTH_APP}/start/none`, 400, 'This link is no longer valid'],
+      ])) {
+        assert.equal((await page.goto(origin + path))?.status(), status);
+        await petra.says(text);
+        await petra.accessible(path);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+        assert.equal(wide, false, `${path} is wider than the phone`);
+      }
+    });
+
     test('a session that ends in the middle ends on a page that says so, and nothing is done', async () => {
       const dora = await visitor('dora');
       await dora.choose('Keyed Lab');
@@ -199,7 +233,12 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await connect(iris);
       const id = await lose(iris);
       const { url } = await link(id);
-      for (const method of ['HEAD', 'GET', 'GET']) assert.equal((await fetch(url, { method })).status, 200);
+      const before = await lab.evergrant.connection(id);
+      await Promise.all(Array.from({ length: 24 }, async (_, at) => {
+        const answer = await fetch(url, { method: at % 3 ? 'GET' : 'HEAD', redirect: 'error' });
+        assert.equal(answer.status, 200);
+      }));
+      assert.deepEqual(await lab.evergrant.connection(id), before, 'looking changes nothing');
       const page = await (await browser.newContext({ locale: 'en-GB' })).newPage();
       await page.goto(url);
       await page.getByText(`asks you to reconnect OIDC Lab for ${iris.account}`).waitFor();
@@ -240,6 +279,20 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await jack.accessible('an ended link');
     });
 
+    test('an outdated link says so, and one that was opened before ends with it', async () => {
+      const otto = await visitor('otto');
+      await connect(otto);
+      const id = await lose(otto);
+      const { url, id: number } = await link(id);
+      await otto.page.goto(url);
+      await otto.press('Reconnect OIDC Lab');
+      await deny(otto.page, otto.account);
+      await otto.says('was not connected');
+      await lab.evergrant.api('DELETE', `/api/v2/public/connection/${id}/reauth-link/${number}`);
+      assert.equal((await otto.page.goto(`${lab.evergrant.origin}/repair`))?.status(), 410);
+      await otto.says('This link no longer works');
+    });
+
     test('in a frame of an allowed origin the provider opens in a window, and the page follows', async () => {
       const embedder = await startEmbedder();
       try {
@@ -249,9 +302,16 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
         await kim.page.goto(`${embedder.otherSite}/#${encodeURIComponent(kim.url)}`);
         const frame = kim.page.frameLocator('#frame');
         await frame.getByRole('link', { name: 'OIDC Lab', exact: true }).click();
-        const opening = kim.page.context().waitForEvent('page');
-        await frame.getByRole('button', { name: 'Connect' }).click();
-        const popup = await opening;
+        const begin = async () => {
+          const opening = kim.page.context().waitForEvent('page');
+          await frame.getByRole('button', { name: 'Connect' }).click();
+          return opening;
+        };
+        const closed = await begin();
+        await closed.waitForURL((url) => url.origin === lab.oidc.origin);
+        await closed.close();
+        await frame.getByText('The window was closed before OIDC Lab was connected. Nothing has changed.').waitFor();
+        const popup = await begin();
         await consent(popup, kim.account);
         await frame.getByText('OIDC Lab is connected.').waitFor();
         const told = await kim.page.evaluate('told');
@@ -265,6 +325,32 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
         await other.goto(`${embedder.otherSite}/#${encodeURIComponent(await hostedUrl(lab, kim.account))}`);
         await eventually('the frame is refused', async () => (
           other.frames().some((one) => one.url().startsWith('chrome-error:')) || undefined));
+      } finally {
+        await embedder.close();
+      }
+    });
+
+    test('in a frame where no window may open there is a link to one, and a way to go on', async () => {
+      const embedder = await startEmbedder();
+      try {
+        await lab.evergrant.api('PUT', '/api/v2/public/environment/origins', { body: { frame_origins: [embedder.otherSite] } });
+        const nina = await visitor('nina', { open: false });
+        await nina.page.goto(`${embedder.otherSite}/#${encodeURIComponent(nina.url)}`);
+        const frame = nina.page.frameLocator('#frame');
+        await frame.getByRole('link', { name: 'OIDC Lab', exact: true }).click();
+        // A click that has opened a window opens no second one.
+        await frame.locator('body').evaluate(() => {
+          document.addEventListener('click', () => { window.open('about:blank')?.close(); }, { capture: true, once: true });
+        });
+        await frame.getByRole('button', { name: 'Connect' }).click();
+        await frame.getByText('OIDC Lab opens in a new window').waitFor();
+        const opening = nina.page.context().waitForEvent('page', (page) => !page.isClosed());
+        await frame.getByRole('link', { name: 'Continue to OIDC Lab' }).click();
+        const page = await opening;
+        await consent(page, nina.account);
+        await page.getByText('OIDC Lab is connected').waitFor();
+        await frame.getByRole('link', { name: 'I have finished there' }).click();
+        await frame.getByText('This connection works.').waitFor();
       } finally {
         await embedder.close();
       }

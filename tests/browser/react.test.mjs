@@ -1,28 +1,13 @@
 // The React components in a real browser, as examples/react uses them, on React 18 and on React 19.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { accessible } from './support/axe.mjs';
 import { startBrowser } from './support/browser.mjs';
 import { buildReact, openExample } from './support/examples.mjs';
 import { KEYED_APP, Lab, OAUTH_APP } from './support/lab.mjs';
-import { consent, deny } from './support/oidc.mjs';
+import { consent, deny, reachConsent } from './support/oidc.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
-/** @typedef {{ violations: { id: string, nodes: { html: string }[] }[] }} AxeResults */
-
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-
-/** Asserts that axe-core finds nothing, in light and in dark. @param {Page} page */
-async function accessible(page) {
-  if (!(await page.evaluate('typeof axe === "object"'))) await page.evaluate(await readFile(AXE, 'utf8'));
-  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    const { violations } = /** @type {AxeResults} */ (await page.evaluate('axe.run(document)'));
-    assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), [], `axe-core, ${colorScheme}`);
-  }
-}
-
 /** @type {import('playwright-core').Browser} */
 let browser;
 /** @type {Lab} */
@@ -44,7 +29,13 @@ for (const react of /** @type {const} */ ([19, 18])) {
     after(async () => { await built?.remove(); });
 
     /** @param {string} name @param {string} [path] */
-    const open = async (name, path) => openExample(lab, await browser.newContext(), { account: `${name}-${react}`, folder: built.folder, path });
+    const open = async (name, path) => {
+      const context = await browser.newContext();
+      await context.addInitScript(countWhatRuns);
+      const opened = await openExample(lab, context, { account: `${name}-${react}`, folder: built.folder, path });
+      opened.page.on('pageerror', (error) => assert.fail(`the page threw: ${error.message}`));
+      return opened;
+    };
 
     /** @param {Page} page @param {string} name @param {(popup: Page) => Promise<void>} act */
     async function inPopup(page, name, act) {
@@ -55,24 +46,24 @@ for (const react of /** @type {const} */ ([19, 18])) {
     test('from the list to connected, and back to never connected', async () => {
       const { page, account } = await open('rae');
       await page.getByRole('button', { name: /^OIDC Lab/ }).waitFor();
-      await accessible(page);
+      await accessible(page, 'the components');
       await page.getByLabel('Search applications').fill('no such thing');
       await page.getByText('No application matches.').waitFor();
       await page.getByLabel('Search applications').fill('oidc');
       await page.getByRole('button', { name: /^OIDC Lab/ }).click();
       await page.getByRole('heading', { name: 'OIDC Lab' }).waitFor();
-      await accessible(page);
+      await accessible(page, 'the components');
       await inPopup(page, 'Connect', (popup) => deny(popup, account));
       await status(page, /was not connected. Nothing has changed/);
       await inPopup(page, 'Connect', (popup) => consent(popup, account));
       await status(page, 'OIDC Lab is connected.');
       await page.getByText('Connected', { exact: true }).waitFor();
-      await accessible(page);
+      await accessible(page, 'the components');
 
       await page.getByRole('button', { name: 'Disconnect' }).click();
       const question = page.getByRole('group', { name: 'Disconnect OIDC Lab?' });
       assert.equal(await question.getByRole('button', { name: 'Keep it' }).evaluate((button) => button === document.activeElement), true);
-      await accessible(page);
+      await accessible(page, 'the components');
       await question.getByRole('button', { name: 'Disconnect' }).click();
       await status(page, 'OIDC Lab is disconnected.');
       await page.getByRole('button', { name: 'Connect', exact: true }).waitFor();
@@ -92,7 +83,7 @@ for (const react of /** @type {const} */ ([19, 18])) {
       await page.evaluate(() => { document.dispatchEvent(new Event('visibilitychange')); });
       await button.waitFor();
       await page.getByText('Access to OIDC Lab has ended.').waitFor();
-      await accessible(page);
+      await accessible(page, 'the components');
 
       await inPopup(page, 'Reconnect OIDC Lab', (popup) => deny(popup, account));
       await page.locator('.eg-reconnect').getByText('Nothing has changed').waitFor();
@@ -104,7 +95,7 @@ for (const react of /** @type {const} */ ([19, 18])) {
       await page.locator('.eg-reconnect').getByText('OIDC Lab is connected.').waitFor();
       assert.equal(await page.locator('.eg-reconnect button').count(), 0);
       await page.locator('.eg-application[data-status="active"]').waitFor(); // the other component knows it, too
-      await accessible(page);
+      await accessible(page, 'the components');
       assert.equal(await lab.evergrant.connectionId(account, OAUTH_APP), id);
       await page.reload();
       await page.locator('.eg-application[data-status="active"]').waitFor();
@@ -117,7 +108,7 @@ for (const react of /** @type {const} */ ([19, 18])) {
       await field.fill('wrong-key-of-tom');
       await page.getByRole('button', { name: 'Connect' }).click();
       await status(page, /Failed to verify credentials/);
-      await accessible(page);
+      await accessible(page, 'the components');
       const [key, next] = [`good-key-of-${account}`, `next-key-of-${account}`];
       lab.keyed.issue(key, 'tom');
       lab.keyed.issue(next, 'tom');
@@ -138,6 +129,53 @@ for (const react of /** @type {const} */ ([19, 18])) {
       await page.locator('.eg-application[data-status="active"]').waitFor();
     });
 
+    test('a session that ends in the middle says so, in the component and in the list, and nothing is lost', async () => {
+      const { page, account } = await open('vic');
+      await page.getByRole('button', { name: /^OIDC Lab/ }).click();
+      const [popup] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button', { name: 'Connect', exact: true }).click()]);
+      await reachConsent(popup, account);
+      // The account is closed: its sessions end, and the back end gets no new one.
+      await lab.evergrant.api('DELETE', `/api/v2/public/linked-account/${account}`);
+      await status(page, 'Your session has expired. Please reload the page.');
+      assert(!popup.isClosed(), 'what is open stays to be read');
+      assert.equal(await page.getByRole('button', { name: 'Connect', exact: true }).isEnabled(), true);
+      await accessible(page, 'a session that has ended');
+      await page.getByRole('button', { name: /All applications/ }).click();
+      await page.getByText('Your session has expired. Please reload the page.').waitFor();
+    });
+
+    test('mounted twice or thrice: one window a click, and what is left behind stops', async () => {
+      const { page, account } = await open('wes');
+      const row = page.getByRole('button', { name: /^OIDC Lab/ });
+      const running = () => page.evaluate(() => /** @type {any} */ (window).running);
+      await row.waitFor();
+      const atRest = await running();
+      for (let round = 0; round < 3; round += 1) {
+        await row.click();
+        await page.getByRole('button', { name: 'Connect', exact: true }).waitFor();
+        await page.getByRole('button', { name: /All applications/ }).click();
+        await row.waitFor();
+      }
+      assert.deepEqual(await running(), atRest, 'timers and listeners that nobody needs any more');
+      await row.click();
+      const [popup] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button', { name: 'Connect', exact: true }).click()]);
+      await reachConsent(popup, account);
+      assert.equal(page.context().pages().length, 2, 'one window');
+      await Promise.all([popup.waitForEvent('close'), consent(popup, account)]);
+      await status(page, 'OIDC Lab is connected.');
+      await page.getByRole('button', { name: /All applications/ }).click();
+      await row.waitFor();
+      assert.deepEqual(await running(), atRest);
+    });
+
+    test('unstyled: no class of ours, and still usable by all', async () => {
+      const { page, account } = await open('xan', `/?unstyled&used=${OAUTH_APP}&only=${OAUTH_APP}`);
+      await inPopup(page, 'Connect', (popup) => consent(popup, account));
+      await page.getByText('OIDC Lab is connected.').waitFor();
+      assert.equal(await page.locator('[class*="eg-"]').count(), 0);
+      await accessible(page, 'unstyled');
+    });
+
     test('where no window may open the page itself goes, and says how it ended', async () => {
       const { page, account, origin } = await open('uma');
       await page.getByRole('button', { name: /^OIDC Lab/ }).click();
@@ -150,6 +188,47 @@ for (const react of /** @type {const} */ ([19, 18])) {
       await status(page, 'OIDC Lab is connected.');
     });
   });
+}
+
+/** In the page, before anything else: counts the timers and listeners that are alive. */
+function countWhatRuns() {
+  const running = { intervals: 0, messages: 0, visibility: 0 };
+  Object.assign(window, { running });
+  const { setInterval: set, clearInterval: clear } = window;
+  const alive = new Set();
+  Object.assign(window, {
+    setInterval: (/** @type {any[]} */ ...given) => {
+      const id = set(.../** @type {[any]} */ (given));
+      alive.add(id);
+      running.intervals = alive.size;
+      return id;
+    },
+    clearInterval: (/** @type {number} */ id) => {
+      alive.delete(id);
+      running.intervals = alive.size;
+      clear(id);
+    },
+  });
+  for (const [target, type, name] of /** @type {[EventTarget, string, 'messages' | 'visibility'][]} */ ([
+    [window, 'message', 'messages'], [document, 'visibilitychange', 'visibility'],
+  ])) {
+    const add = target.addEventListener.bind(target);
+    const alive = new Set();
+    const changed = () => { running[name] = alive.size; };
+    target.addEventListener = (/** @type {string} */ kind, /** @type {any} */ listener, /** @type {any} */ options) => {
+      if (kind === type) {
+        alive.add(listener);
+        changed();
+        options?.signal?.addEventListener('abort', () => { alive.delete(listener); changed(); });
+      }
+      add(kind, listener, options);
+    };
+    const remove = target.removeEventListener.bind(target);
+    target.removeEventListener = (/** @type {string} */ kind, /** @type {any} */ listener, /** @type {any} */ options) => {
+      if (kind === type && alive.delete(listener)) changed();
+      remove(kind, listener, options);
+    };
+  }
 }
 
 /** What the live region of an application says. @param {Page} page @param {string | RegExp} text */

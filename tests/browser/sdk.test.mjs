@@ -1,6 +1,7 @@
 // Our own SDK in a real browser: examples/plain as a customer uses it, and each way in which a consent can end.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { accessible } from './support/axe.mjs';
 import { startBrowser, startWithoutStorage } from './support/browser.mjs';
 import { openExample, SdkPage, startOriginal } from './support/examples.mjs';
 import { KEYED_APP, Lab, OAUTH_APP } from './support/lab.mjs';
@@ -55,16 +56,19 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
     test('connect, expire, reconnect in place, disconnect', async () => {
       const { page, account } = await open('amy');
       const card = new Card(page, OAUTH_APP);
+      await accessible(page, 'the plain example');
       const popup = await card.popup('Connect');
       await Promise.all([popup.waitForEvent('close'), consent(popup, account)]);
       await card.told(/connected\.$/);
       await card.shows('active');
+      await accessible(page, 'the plain example, connected');
       const id = await lab.evergrant.connectionId(account, OAUTH_APP);
 
       lab.oidc.revokeGrant(account);
       await lab.evergrant.check(id);
       await comesBack(page); // the page looks when the customer does
       await card.shows('expired');
+      await accessible(page, 'the plain example, expired');
       const again = await card.popup('Reconnect');
       await Promise.all([again.waitForEvent('close'), consent(again, account)]);
       await card.shows('active');
@@ -140,7 +144,10 @@ describe('every end of a consent', () => {
     await original?.close();
     await lab?.close();
   });
-  afterEach(() => { Object.assign(original.state, { failures: 0, cut: false, polls: 0, failed: 0 }); });
+  afterEach(() => {
+    assert.deepEqual([...original.state.undocumented], [], 'only routes that the original product documents');
+    Object.assign(original.state, { failures: 0, cut: false, polls: 0, failed: 0 });
+  });
 
   /**
    * @param {string} account
@@ -162,6 +169,59 @@ describe('every end of a consent', () => {
     await Promise.all([second.waitForEvent('close'), deny(second, account)]);
     assert.deepEqual(await sdk.outcome(1), { value: false }, 'a healthy connection and no new consent');
     assert.equal((await sdk.getApp(OAUTH_APP)).connected, true);
+  });
+
+  test('everything that is documented works with the original product\'s documented routes alone', async () => {
+    const { sdk, page, account } = await client('ora', { baseUrl: original.origin, pollMs: 300 });
+    const call = (/** @type {string} */ what) => page.evaluate(`lab.evergrant.${what}`);
+    assert((/** @type {any[]} */ (await call('getApps()'))).some(({ slug }) => slug === KEYED_APP));
+    assert((/** @type {any[]} */ (await call('getApp()'))).length > 5);
+    assert.equal((/** @type {any} */ (await call('getAccountDetails()'))).linked_account_id, account);
+    assert.equal((/** @type {any} */ (await call(`config({ slug: '${OAUTH_APP}', labels: [] })`))).slug, OAUTH_APP);
+    const key = `key-of-${account}`;
+    lab.keyed.issue(key, 'ora');
+    assert.equal(await call(`connect('${KEYED_APP}', { api_key: '${key}' })`), true);
+    assert.equal(await call(`connect({ slug: '${KEYED_APP}', type: 'keybased', payload: { api_key: '${key}' } })`), true);
+    assert.equal(await call(`disconnect('${KEYED_APP}', 'keybased')`), true);
+    const popup = await sdk.connect(OAUTH_APP);
+    await Promise.all([popup.waitForEvent('close'), consent(popup, account)]);
+    assert.deepEqual(await sdk.outcome(), { value: true });
+    assert.equal(await call(`disconnect('${OAUTH_APP}')`), true);
+    assert.equal((await sdk.getApp(OAUTH_APP)).connected, undefined);
+    assert(original.state.seen.size >= 8, [...original.state.seen].join());
+  });
+
+  test('another account than before is told by its code, and its window says which one was expected', async () => {
+    const { sdk, page, account } = await client('wim', { pollMs: NEVER });
+    const first = await sdk.connect(OAUTH_APP);
+    await Promise.all([first.waitForEvent('close'), consent(first, account)]);
+    const id = await lab.evergrant.connectionId(account, OAUTH_APP);
+    await lab.evergrant.expire(id);
+    const asAnother = async () => {
+      await page.context().clearCookies();
+      const popup = await sdk.connect(OAUTH_APP);
+      await consent(popup, 'somebody else');
+      await popup.getByRole('heading', { name: 'This is another account' }).waitFor();
+      return popup;
+    };
+    const popup = await asAnother();
+    assert.deepEqual(await sdk.outcome(1), { error: 'ACCOUNT_MISMATCH' });
+    assert(!popup.isClosed(), 'it stays to be read');
+    const said = await popup.locator('main').innerText();
+    assert(said.includes(account) && said.includes('somebody else'), said);
+    await popup.close();
+    await lab.evergrant.setPolicy('ask');
+    try {
+      const kept = await asAnother();
+      await Promise.all([kept.waitForEvent('close'), kept.getByRole('button', { name: `Keep ${account}` }).click()]);
+      assert.deepEqual(await sdk.outcome(2), { value: false });
+      const replaced = await asAnother();
+      await Promise.all([replaced.waitForEvent('close'), replaced.getByRole('button', { name: 'Replace it with' }).click()]);
+      assert.deepEqual(await sdk.outcome(3), { value: true });
+      assert.equal((await lab.evergrant.connection(id)).identifier, 'somebody else');
+    } finally {
+      await lab.evergrant.setPolicy('refuse');
+    }
   });
 
   test('a failure is told with its code, and its window stays to be read', async () => {

@@ -12,10 +12,11 @@ const getToken = async () => (await session()).token;
 // Where in your product an application is used, a button beside it is enough: it is there when it is needed.
 const used = new URLSearchParams(location.search).get('used');
 const only = new URLSearchParams(location.search).get('only');
+const unstyled = new URLSearchParams(location.search).has('unstyled');
 
 function Page() {
   return (
-    <EvergrantProvider baseUrl={baseUrl} sessionToken={token} getToken={getToken}>
+    <EvergrantProvider baseUrl={baseUrl} sessionToken={token} getToken={getToken} unstyled={unstyled}>
       <main>
         <h1>Integrations</h1>
         {used && <ReconnectButton slug={used} />}

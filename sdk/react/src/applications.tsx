@@ -54,6 +54,7 @@ export function Applications({ style, onSelect }: ApplicationsProps): ReactNode 
           <input id={id} type="search" value={words} onChange={(event) => setWords(event.target.value)} />
         </div>
       )}
+      {error && <p className={classes('news', 'bad')} role="status">{error.code === 'SESSION_EXPIRED' ? texts.sessionExpired : texts.failed}</p>}
       {found.length === 0 && <p className={classes('muted')} role="status">{texts.nothing}</p>}
       <ul className={classes('list')}>
         {found.map((one) => (

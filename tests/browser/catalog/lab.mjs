@@ -46,6 +46,37 @@ probe = { url = "/v1/me" }
 identity = { from = "probe", id = "/id" }
 `;
 
+/** Both ways in, with names as long as they come. @param {string} origin @param {string} keyed */
+const bothLab = (origin, keyed) => `# An application that takes either, with more to ask and to say than most.
+slug = "both-lab"
+auth_type = "oauth2"
+name = "Customer Relationship & Kraftfahrzeughaftpflichtversicherung Suite"
+description = "Documents, contacts and calendars of a whole company in one place, for teams of every size. Connect it by signing in, or with a key that an administrator has made."
+tags = ["Customer relationship management", "Test"]
+help = "Only administrators can make keys: Settings, Security, API access."
+
+[api]
+base_url = "${keyed}"
+
+[oauth2]
+authorization_url = "${origin}/auth"
+token_url = "${origin}/token"
+scopes = ["openid", "offline_access"]
+client_authentication = "basic"
+placement = [{ kind = "bearer" }]
+
+[keybased]
+input = [
+  { name = "api_key", label = "Secret key", type = "password", required = true, placeholder = "sk_…", help_text = "Begins with sk_ and is shown once." },
+  { name = "region", label = "Region", type = "select", required = true, options = [{ name = "Europe", value = "eu" }, { name = "North America", value = "us" }] },
+  { name = "note", label = "Note", type = "textarea", required = false },
+  { name = "sandbox", label = "This is a sandbox", type = "boolean", required = false },
+]
+placement = [{ kind = "bearer", token = "{api_key}" }]
+probe = { url = "/v1/me" }
+identity = { from = "probe", id = "/id" }
+`;
+
 /**
  * Writes the files.
  * @param {string} folder
@@ -55,4 +86,5 @@ export async function writeCatalog(folder, { oidc, keyed }) {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'oidc-lab.toml'), oidcLab(oidc));
   await writeFile(join(folder, 'keyed-lab.toml'), keyedLab(keyed));
+  await writeFile(join(folder, 'both-lab.toml'), bothLab(oidc, keyed));
 }

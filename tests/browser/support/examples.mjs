@@ -18,7 +18,8 @@ const REACT_18 = fileURLToPath(new URL('../../react18/node_modules/', import.met
 export const PLAIN = join(EXAMPLES, 'plain');
 
 /**
- * Builds examples/react by Vite, as it stands, or with another React in its place.
+ * Builds examples/react by Vite, as it stands, or with another React in its place. React 19 is built for development: there
+ * StrictMode mounts everything twice, and what is wrong is written to the console.
  * @param {18 | 19} react
  */
 export async function buildReact(react) {
@@ -26,7 +27,7 @@ export async function buildReact(react) {
   const vite = fileURLToPath(new URL('../../../node_modules/vite/bin/vite.js', import.meta.url));
   await promisify(execFile)(process.execPath, [vite, 'build', '--outDir', folder, '--emptyOutDir', '--logLevel', 'warn'], {
     cwd: join(EXAMPLES, 'react'),
-    env: { ...process.env, ...(react === 18 && { REACT_FROM: REACT_18 }) },
+    env: { ...process.env, ...(react === 18 ? { REACT_FROM: REACT_18 } : { NODE_ENV: 'development' }) },
   });
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }
@@ -92,14 +93,27 @@ export class SdkPage {
   getApp(slug) { return this.page.evaluate(`lab.evergrant.getApp(${JSON.stringify(slug)})`); }
 }
 
+/** What the original product documents for browsers (contract, sections 4 to 11 and 14), as method and path. */
+const DOCUMENTED = [
+  /^GET \/api\/v2\/f-sdk\/application(\/[^/]+)?$/,
+  /^GET \/api\/v1\/[^/]+\/integrate$/,
+  /^POST \/api\/v2\/app\/[^/]+\/save$/,
+  /^DELETE \/api\/v1\/linked-acc\/integration\/[^/]+(\?auth_type=[a-z0-9]+)?$/,
+  /^POST \/api\/v2\/f-sdk\/config$/,
+  /^GET \/api\/v3\/org\/basics$/,
+];
+
 /**
  * Evergrant's API with nothing of its own in the answers, as the documented product gives them: without a flow, no message
  * from the callback page is heeded. Polls can be made to fail.
  * @param {string} upstream
  */
 export async function startOriginal(upstream) {
-  const state = { failures: 0, cut: false, polls: 0, failed: 0 };
+  const state = { failures: 0, cut: false, polls: 0, failed: 0, seen: new Set(), undocumented: new Set() };
   const { origin, close } = await listen(async (request, response) => {
+    const route = `${request.method} ${request.url}`;
+    if (request.method !== 'OPTIONS') state.seen.add(route);
+    if (request.method !== 'OPTIONS' && !DOCUMENTED.some((one) => one.test(route))) state.undocumented.add(route);
     const poll = request.method === 'GET' && request.url?.startsWith('/api/v2/f-sdk/application/');
     if (poll) state.polls += 1;
     if (poll && state.polls > 1 && state.failures > 0) { // the first is the look before the window opens

@@ -11,6 +11,8 @@ import { startReceiver } from './receiver.mjs';
 
 export const OAUTH_APP = 'oidc-lab';
 export const KEYED_APP = 'keyed-lab';
+/** Takes either, and has no OAuth client. */
+export const BOTH_APP = 'both-lab';
 export const EVENTS = ['Connection Created', 'Connection Deleted', 'Connection Expired'];
 
 /** A customer of the SaaS team, with a browser of their own and the team's page open in it. */

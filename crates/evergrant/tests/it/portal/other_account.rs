@@ -13,9 +13,9 @@ const AS_BOB: Consent = Consent {
     ..Consent::YES
 };
 
-async fn ask(s: &Story) {
+async fn policy(s: &Story, word: &str) {
     let path = "/api/v2/public/environment/policy";
-    s.t.put(path, &json!({ "account_switch": "ask" })).ok().await;
+    s.t.put(path, &json!({ "account_switch": word })).ok().await;
 }
 
 /// What follows a text, up to a quotation mark.
@@ -35,15 +35,10 @@ async fn post(s: &Story, path: &str, (cookie, body): (&str, String)) -> Answer {
     call.raw(body).send().await
 }
 
-async fn decide(s: &Story, slug: &str, (cookie, token, decision): (&str, &str, &str), framed: bool) -> Answer {
+async fn decide(s: &Story, slug: &str, (cookie, token, decision): (&str, &str, &str)) -> Answer {
     let call = s.t.call(Method::POST, &format!("/api/v1/{slug}/account"));
     let call = call.header("cookie", cookie);
     let call = call.header("content-type", "application/x-www-form-urlencoded");
-    let call = if framed {
-        call.header("sec-fetch-dest", "iframe")
-    } else {
-        call
-    };
     call.raw(format!("token={token}&decision={decision}")).send().await
 }
 
@@ -62,7 +57,7 @@ async fn pressed(s: &Story, id: &str) -> (Answer, String) {
 #[tokio::test]
 async fn a_forwarded_link_takes_no_other_account_even_where_the_policy_would_ask() {
     story(async |s| {
-        ask(&s).await;
+        policy(&s, "ask").await;
         let id = s.connect().await;
         s.act(&id, "expire").await;
         let before = s.connection(&id).await;
@@ -93,7 +88,7 @@ async fn a_forwarded_link_takes_no_other_account_even_where_the_policy_would_ask
 #[tokio::test]
 async fn a_forwarded_link_takes_no_other_accounts_key_either() {
     story(async |s| {
-        ask(&s).await;
+        policy(&s, "ask").await;
         let id = s.connect_key().await;
         let name = s.connection(&id).await["identifier"]["name"]
             .as_str()
@@ -125,99 +120,96 @@ async fn a_forwarded_link_takes_no_other_accounts_key_either() {
     .await;
 }
 
-/// The hosted page of the customer, perhaps in a frame: its cookies, and the token of its forms.
-async fn hosted(s: &Story, framed: bool) -> (String, String) {
-    let token = s.t.session(CUSTOMER).await;
-    let get = async |path: &str, cookie: &str| {
-        let call = s.t.call(Method::GET, path).header("cookie", cookie);
-        let call = if framed {
+/// A customer with the hosted pages open, perhaps in a frame.
+struct Hosted<'a> {
+    s: &'a Story,
+    framed: bool,
+    cookie: String,
+    csrf: String,
+}
+
+impl<'a> Hosted<'a> {
+    async fn open(s: &'a Story, framed: bool) -> Self {
+        let mut hosted = Self {
+            s,
+            framed,
+            cookie: "x=1".to_owned(),
+            csrf: String::new(),
+        };
+        let token = s.t.session(CUSTOMER).await;
+        hosted.cookie = cookies(
+            &hosted
+                .send(Method::GET, &format!("/connect/{token}"), String::new())
+                .await,
+        );
+        let form = format!("/connect/{SMS}?auth_type=keybased");
+        let page = hosted.send(Method::GET, &form, String::new()).await;
+        after(&page.text, "name=\"csrf\" value=\"").clone_into(&mut hosted.csrf);
+        hosted
+    }
+
+    async fn send(&self, method: Method, path: &str, body: String) -> Answer {
+        let call = self.s.t.call(method, path).header("cookie", &self.cookie);
+        let call = call.header("content-type", "application/x-www-form-urlencoded");
+        let call = if self.framed {
             call.header("sec-fetch-dest", "iframe")
         } else {
             call
         };
-        call.send().await
-    };
-    let cookie = cookies(&get(&format!("/connect/{token}"), "x=1").await);
-    let page = get(&format!("/connect/{SMS}?auth_type=keybased"), &cookie).await;
-    let csrf = after(&page.text, "name=\"csrf\" value=\"").to_owned();
-    (cookie, csrf)
+        let answer = call.raw(body).send().await;
+        if let Some(policy) = answer.headers.get("content-security-policy") {
+            let may = policy.to_str().unwrap().ends_with(PAGE);
+            assert!(may || !self.framed, "the frame's page cannot be shown: {policy:?}");
+        }
+        answer
+    }
+
+    /// Types in a key of Bob's.
+    async fn type_bobs(&self) -> Answer {
+        let key = self.s.provider.sandbox.create_key("team", Some(BOB)).unwrap();
+        let (csrf, key) = (&self.csrf, key.value.expose());
+        let body = format!("csrf={csrf}&action=connect&auth_type=keybased&f.api_key={key}");
+        let page = self.send(Method::POST, &format!("/connect/{SMS}"), body).await;
+        assert_eq!(page.status, StatusCode::CONFLICT, "{}", page.text);
+        assert!(!page.text.contains(key));
+        page
+    }
+
+    async fn decide(&mut self, page: &Answer, decision: &str) -> Answer {
+        let set = page.headers["set-cookie"].to_str().unwrap();
+        let partitioned = set.ends_with("; HttpOnly; SameSite=None; Secure; Partitioned");
+        assert_eq!(partitioned, self.framed, "{set}");
+        let before = std::mem::take(&mut self.cookie);
+        self.cookie = format!("{before}; {}", cookies(page));
+        let token = after(&page.text, "name=\"token\" value=\"");
+        let body = format!("token={token}&decision={decision}");
+        let answer = self.send(Method::POST, &format!("/api/v1/{SMS}/account"), body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        self.cookie = before;
+        answer
+    }
 }
 
 #[tokio::test]
 async fn a_key_form_lets_the_customer_keep_or_replace_the_account_where_the_policy_asks_in_a_frame_too() {
     story(async |s| {
-        s.t.put(
-            "/api/v2/public/environment/origins",
-            &json!({ "frame_origins": [PAGE] }),
-        )
-        .ok()
-        .await;
+        let frames = json!({ "frame_origins": [PAGE] });
+        s.t.put("/api/v2/public/environment/origins", &frames).ok().await;
         for framed in [false, true] {
+            policy(&s, "refuse").await;
             let id = s.connect_key().await;
-            let (cookie, csrf) = hosted(&s, framed).await;
-            let send = async || {
-                let bobs = s.provider.sandbox.create_key("team", Some(BOB)).unwrap();
-                let body = format!(
-                    "csrf={csrf}&action=connect&auth_type=keybased&f.api_key={}",
-                    bobs.value.expose()
-                );
-                let call =
-                    s.t.call(Method::POST, &format!("/connect/{SMS}"))
-                        .header("cookie", &cookie);
-                let call = if framed {
-                    call.header("sec-fetch-dest", "iframe")
-                } else {
-                    call
-                };
-                let page = call.raw(body).send().await;
-                assert_eq!(page.status, StatusCode::CONFLICT, "{}", page.text);
-                assert!(!page.text.contains(bobs.value.expose()));
-                page
-            };
-            let may_frame = |page: &Answer| {
-                let policy = page.headers["content-security-policy"].to_str().unwrap();
-                assert!(
-                    policy.ends_with(if framed { PAGE } else { "'none'" }) || !framed,
-                    "{policy}"
-                );
-            };
-            let refused = send().await;
-            may_frame(&refused);
+            let mut hosted = Hosted::open(&s, framed).await;
+            let refused = hosted.type_bobs().await;
             assert!(!refused.text.contains("name=\"decision\""), "the policy refuses");
-            ask(&s).await;
-            let page = send().await;
-            may_frame(&page);
-            let set = page.headers["set-cookie"].to_str().unwrap();
-            assert_eq!(
-                set.ends_with("; HttpOnly; SameSite=None; Secure; Partitioned"),
-                framed,
-                "{set}"
-            );
-            let both = format!("{cookie}; {}", cookies(&page));
-            let token = after(&page.text, "name=\"token\" value=\"").to_owned();
-            let kept = decide(&s, SMS, (&both, &token, "keep"), framed).await;
-            assert_eq!(kept.status, StatusCode::OK, "{}", kept.text);
-            may_frame(&kept);
+            policy(&s, "ask").await;
+            let page = hosted.type_bobs().await;
+            hosted.decide(&page, "keep").await;
             assert_eq!(s.connection(&id).await["identifier"]["id"], "acc_alice");
-            let page = send().await;
-            let both = format!("{cookie}; {}", cookies(&page));
-            let token = after(&page.text, "name=\"token\" value=\"").to_owned();
-            let done = decide(&s, SMS, (&both, &token, "replace"), framed).await;
-            assert!(
-                done.status.is_success() && done.text.contains("href=\"/connect\""),
-                "{}",
-                done.text
-            );
-            may_frame(&done);
+            let page = hosted.type_bobs().await;
+            let done = hosted.decide(&page, "replace").await;
+            assert!(done.text.contains("href=\"/connect\""), "{}", done.text);
             assert_eq!(s.connection(&id).await["identifier"]["id"], "acc_bob");
-            // Back to where it began.
             s.disconnect(SMS, "").await;
-            s.t.put(
-                "/api/v2/public/environment/policy",
-                &json!({ "account_switch": "refuse" }),
-            )
-            .ok()
-            .await;
         }
     })
     .await;
@@ -242,11 +234,11 @@ async fn the_page_that_asked_is_told_of_the_mismatch_as_soon_as_nothing_is_left_
             flow.as_str().unwrap()
         );
         assert!(page.text.contains(&told) && !page.text.contains("data-after"), "{}", page.text);
-        ask(&s).await;
+        policy(&s, "ask").await;
         let (page, cookie, _) = lands().await;
         assert!(!page.text.contains("data-origin"), "it is not over: {}", page.text);
         let token = after(&page.text, "name=\"token\" value=\"").to_owned();
-        let kept = decide(&s, CRM, (&cookie, &token, "keep"), false).await;
+        let kept = decide(&s, CRM, (&cookie, &token, "keep")).await;
         assert!(kept.text.contains("data-outcome=\"denied\""), "{}", kept.text);
     })
     .await;
