@@ -68,23 +68,45 @@ placement = [{ kind = "bearer" }]
 [keybased]
 input = [
   { name = "api_key", label = "Secret key", type = "password", required = true, placeholder = "sk_…", help_text = "Begins with sk_ and is shown once." },
-  { name = "region", label = "Region", type = "select", required = true, options = [{ name = "Europe", value = "eu" }, { name = "North America", value = "us" }] },
-  { name = "note", label = "Note", type = "textarea", required = false },
-  { name = "sandbox", label = "This is a sandbox", type = "boolean", required = false },
+  { name = "region", label = "Region", type = "select", required = true, secret = false, options = [{ name = "Europe", value = "eu" }, { name = "North America", value = "us" }] },
+  { name = "note", label = "Note", type = "textarea", required = false, secret = false },
+  { name = "sandbox", label = "This is a sandbox", type = "boolean", required = false, secret = false },
 ]
 placement = [{ kind = "bearer", token = "{api_key}" }]
 probe = { url = "/v1/me" }
 identity = { from = "probe", id = "/id" }
 `;
 
+const CROWD = [
+  'Amber Books', 'Birch Mail', 'Cedar Tickets', 'Delta Invoices', 'Ember Forms', 'Fjord Files', 'Grove Chat', 'Harbour Payroll',
+  'Indigo Surveys', 'Juniper Calendar', 'Kelp Analytics', 'Larch Helpdesk', 'Maple Shop', 'Nimbus Backup', 'Otter Contracts', 'Poplar CRM',
+];
+
+/** A key-based application as there are many. @param {string} name @param {string} keyed */
+const oneOfMany = (name, keyed) => `slug = "${name.toLowerCase().replace(' ', '-')}"
+name = "${name}"
+description = "${name}, for pictures of long lists"
+tags = ["${name.split(' ')[1]}"]
+
+[api]
+base_url = "${keyed}"
+
+[keybased]
+input = [{ name = "api_key", label = "API key", type = "password", required = true, placeholder = "Key" }]
+placement = [{ kind = "bearer", token = "{api_key}" }]
+`;
+
 /**
  * Writes the files.
  * @param {string} folder
- * @param {{ oidc: string, keyed: string }} origins
+ * @param {{ oidc: string, keyed: string, many?: boolean }} origins
  */
-export async function writeCatalog(folder, { oidc, keyed }) {
+export async function writeCatalog(folder, { oidc, keyed, many }) {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'oidc-lab.toml'), oidcLab(oidc));
   await writeFile(join(folder, 'keyed-lab.toml'), keyedLab(keyed));
+  for (const name of many ? CROWD : []) {
+    await writeFile(join(folder, `${name.toLowerCase().replace(' ', '-')}.toml`), oneOfMany(name, keyed));
+  }
   await writeFile(join(folder, 'both-lab.toml'), bothLab(oidc, keyed));
 }

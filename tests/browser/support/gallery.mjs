@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startBrowser } from './browser.mjs';
-import { KEYED_APP, Lab, OAUTH_APP } from './lab.mjs';
+import { BOTH_APP, KEYED_APP, Lab, OAUTH_APP } from './lab.mjs';
 import { consent, deny } from './oidc.mjs';
 import { Visitor, framedAddress, startEmbedder } from './portal.mjs';
 
@@ -15,7 +15,7 @@ const PHONE = { width: 390, height: 844 };
  */
 export async function gallery(folder) {
   await mkdir(folder, { recursive: true });
-  const lab = await Lab.start('sqlite');
+  const lab = await Lab.start('sqlite', { many: true });
   const browser = await startBrowser();
   let count = 0;
   /** @param {import('playwright-core').Page} page @param {string} name */
@@ -121,6 +121,33 @@ async function walk(lab, browser, take) {
   await ann.says('is connected');
   await linked.goto(made.url);
   await take(linked, '20-link-mended');
+
+  await page.goto(`${origin}/connect/${BOTH_APP}?lang=de`);
+  await take(page, '25-both-de');
+  for (const lang of ['de', 'ja']) {
+    await page.goto(`${origin}/connect/${BOTH_APP}?auth_type=keybased&lang=${lang}`);
+    await page.locator('form.fields').evaluate((form) => { /** @type {HTMLFormElement} */ (form).noValidate = true; });
+    await page.locator('form.fields button').click();
+    await page.locator('.misfit').first().waitFor();
+    await take(page, `26-both-form-wrong-${lang}`);
+  }
+  await page.goto(`${origin}/connect/${BOTH_APP}?auth_type=oauth2&lang=en`);
+  await ann.press('Connect');
+  await ann.says('Not ready yet');
+  await take(page, '27-not-ready');
+  for (const policy of /** @type {const} */ (['refuse', 'ask'])) {
+    await lab.evergrant.setPolicy(policy);
+    for (const lang of policy === 'ask' ? ['en', 'de', 'ja'] : ['en']) {
+      await page.context().clearCookies({ domain: '127.0.0.1', name: /^_(session|interaction)/ });
+      await page.goto(`${origin}/connect/${OAUTH_APP}?lang=${lang}`);
+      await page.evaluate(() => { for (const one of document.querySelectorAll('details')) one.open = true; });
+      await page.locator('form.fields button').click();
+      await consent(page, 'a-colleague-with-a-long-name@northwind.example');
+      await page.locator('.pair').waitFor();
+      await take(page, `28-another-account-${policy}-${lang}`);
+    }
+  }
+  await page.goto(`${origin}/connect?lang=en`);
 
   for (const [name, properties] of /** @type {const} */ ([
     ['21-themed-violet', { name: 'Violet', button_color: '#7a3cff' }],

@@ -47,11 +47,15 @@ export class Lab {
     this.running = undefined;
   }
 
-  /** @param {import('./evergrant.mjs').Engine} engine */
-  static async start(engine) {
+  /**
+   * `many` applications, for pictures of long lists.
+   * @param {import('./evergrant.mjs').Engine} engine
+   * @param {{ many?: boolean }} [options]
+   */
+  static async start(engine, { many = false } = {}) {
     const lab = new Lab(await startProvider(), await startKeyed(), await startReceiver(), await startProduct());
     try {
-      await lab.#startEvergrant(engine);
+      await lab.#startEvergrant(engine, many);
     } catch (error) {
       await lab.close();
       throw error;
@@ -59,10 +63,10 @@ export class Lab {
     return lab;
   }
 
-  /** @param {import('./evergrant.mjs').Engine} engine */
-  async #startEvergrant(engine) {
+  /** @param {import('./evergrant.mjs').Engine} engine @param {boolean} many */
+  async #startEvergrant(engine, many) {
     this.folder = await mkdtemp(join(tmpdir(), 'evergrant-catalog-'));
-    await writeCatalog(this.folder, { oidc: this.oidc.origin, keyed: this.keyed.origin });
+    await writeCatalog(this.folder, { oidc: this.oidc.origin, keyed: this.keyed.origin, many });
     const egressAllow = [this.oidc, this.keyed, this.receiver].map(({ authority }) => authority);
     this.running = await Evergrant.start({ engine, egressAllow, catalog: this.folder });
     await this.oidc.registerClient(this.evergrant.callback(OAUTH_APP));
