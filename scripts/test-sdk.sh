@@ -23,7 +23,7 @@ if ! diff -u sdk/js/evergrant.d.ts "$fresh/evergrant.d.ts"; then
   exit 1
 fi
 build
-for project in tests/browser sdk/js sdk/react; do
+for project in tests/browser sdk/js sdk/react tests/types; do
   echo "types: $project"
   "$tsc" --noEmit --emitDeclarationOnly false --project "$project/tsconfig.json"
 done

@@ -82,6 +82,12 @@ const CROWD = [
   'Indigo Surveys', 'Juniper Calendar', 'Kelp Analytics', 'Larch Helpdesk', 'Maple Shop', 'Nimbus Backup', 'Otter Contracts', 'Poplar CRM',
 ];
 
+/** A grant that ends in five days, whatever is done meanwhile. @param {string} origin */
+const endingLab = (origin) => oidcLab(origin)
+  .replace('slug = "oidc-lab"', 'slug = "ending-lab"')
+  .replace('name = "OIDC Lab"', 'name = "Ending Lab"')
+  .replace('rotation = "always"', 'rotation = "always"\ngrant = "5d"');
+
 /** A key-based application as there are many. @param {string} name @param {string} keyed */
 const oneOfMany = (name, keyed) => `slug = "${name.toLowerCase().replace(' ', '-')}"
 name = "${name}"
@@ -97,7 +103,7 @@ placement = [{ kind = "bearer", token = "{api_key}" }]
 `;
 
 /**
- * Writes the files.
+ * Writes the files; `many` of them for pictures.
  * @param {string} folder
  * @param {{ oidc: string, keyed: string, many?: boolean }} origins
  */
@@ -105,6 +111,7 @@ export async function writeCatalog(folder, { oidc, keyed, many }) {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'oidc-lab.toml'), oidcLab(oidc));
   await writeFile(join(folder, 'keyed-lab.toml'), keyedLab(keyed));
+  if (many) await writeFile(join(folder, 'ending-lab.toml'), endingLab(oidc));
   for (const name of many ? CROWD : []) {
     await writeFile(join(folder, `${name.toLowerCase().replace(' ', '-')}.toml`), oneOfMany(name, keyed));
   }

@@ -2,7 +2,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startBrowser } from './browser.mjs';
-import { BOTH_APP, KEYED_APP, Lab, OAUTH_APP } from './lab.mjs';
+import { BOTH_APP, ENDING_APP, KEYED_APP, Lab, OAUTH_APP } from './lab.mjs';
+import { eventually } from './net.mjs';
 import { consent, deny } from './oidc.mjs';
 import { Visitor, framedAddress, startEmbedder } from './portal.mjs';
 
@@ -147,7 +148,18 @@ async function walk(lab, browser, take) {
       await take(page, `28-another-account-${policy}-${lang}`);
     }
   }
-  await page.goto(`${origin}/connect?lang=en`);
+  await page.goto(`${origin}/connect/${ENDING_APP}?lang=en`);
+  await ann.press('Connect');
+  await consent(page, ann.account);
+  await ann.says('is connected');
+  await eventually('the end to be foretold', async () => {
+    await page.goto(`${origin}/connect`);
+    return (await page.locator(`#${ENDING_APP}.expiring`).count()) > 0 || undefined;
+  }, 90_000);
+  await take(page, '29-list-expiring');
+  await page.goto(`${origin}/connect/${ENDING_APP}`);
+  await ann.accessible('an application that ends soon');
+  await take(page, '29-detail-expiring');
 
   for (const [name, properties] of /** @type {const} */ ([
     ['21-themed-violet', { name: 'Violet', button_color: '#7a3cff' }],

@@ -11,6 +11,8 @@ import { startReceiver } from './receiver.mjs';
 
 export const OAUTH_APP = 'oidc-lab';
 export const KEYED_APP = 'keyed-lab';
+/** Ends in a few days; only where there are many. */
+export const ENDING_APP = 'ending-lab';
 /** Takes either, and has no OAuth client. */
 export const BOTH_APP = 'both-lab';
 export const EVENTS = ['Connection Created', 'Connection Deleted', 'Connection Expired'];
@@ -69,8 +71,9 @@ export class Lab {
     await writeCatalog(this.folder, { oidc: this.oidc.origin, keyed: this.keyed.origin, many });
     const egressAllow = [this.oidc, this.keyed, this.receiver].map(({ authority }) => authority);
     this.running = await Evergrant.start({ engine, egressAllow, catalog: this.folder });
-    await this.oidc.registerClient(this.evergrant.callback(OAUTH_APP));
+    await this.oidc.registerClient([OAUTH_APP, ENDING_APP].map((slug) => this.evergrant.callback(slug)));
     await this.evergrant.setClient(OAUTH_APP, CLIENT);
+    if (many) await this.evergrant.setClient(ENDING_APP, CLIENT);
     await this.evergrant.createWebhook(this.receiver.url, EVENTS);
     this.receiver.trust(this.evergrant.key);
   }

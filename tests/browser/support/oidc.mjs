@@ -159,12 +159,12 @@ export async function startProvider({ accessTtl = 3600 } = {}) {
     counts,
     /** What must never be seen in a log: the client's secret, and every code and token there was. */
     secrets: () => [CLIENT.secret, ...storage.issued],
-    /** @param {string} callback the exact redirect URI @param {'client_secret_basic' | 'client_secret_post'} [method] */
-    async registerClient(callback, method = 'client_secret_basic') {
+    /** @param {string | string[]} callbacks the exact redirect URIs @param {'client_secret_basic' | 'client_secret_post'} [method] */
+    async registerClient(callbacks, method = 'client_secret_basic') {
       registration = {
         client_id: CLIENT.id,
         client_secret: CLIENT.secret,
-        redirect_uris: [callback],
+        redirect_uris: [callbacks].flat(),
         grant_types: ['authorization_code', 'refresh_token'],
         response_types: ['code'],
         token_endpoint_auth_method: method,

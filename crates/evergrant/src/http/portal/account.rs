@@ -12,6 +12,7 @@ use super::consent::{browser, browser_cookie, no_longer_valid, tell};
 use super::message::News;
 use super::page::{Frame, PageError, send};
 use super::session::Visitor;
+use super::standing::shown;
 use crate::app::App;
 use crate::authorize::{self, Stopped};
 use crate::error::Error;
@@ -48,8 +49,8 @@ impl AccountPage {
             frame,
             slug: slug.to_owned(),
             name: stopped.application.clone(),
-            expected: stopped.other.expected.clone(),
-            found: stopped.other.found.clone(),
+            expected: shown(&stopped.other.expected),
+            found: shown(&stopped.other.found),
             token: stopped.token.as_ref().map(|token| token.expose().to_owned()),
             back,
             news: None,

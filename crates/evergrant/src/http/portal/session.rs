@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use url::Url;
 
 use super::page::{Frame, PageError, with_headers};
 use super::theme::Theme;
@@ -170,7 +171,10 @@ async fn frame(app: &App, environment: &EnvironmentRow, session: &SessionId) -> 
                 .map(str::to_owned)
         };
         frame.name = text("name");
-        frame.back = text("redirect_url");
+        // As it was understood when it was checked, and not as a browser may understand it beside our own address.
+        frame.back = text("redirect_url")
+            .and_then(|url| Url::parse(&url).ok())
+            .map(String::from);
         frame.theme = Theme::of(&properties).path();
         if let (false, Some(lang)) = (frame.reader.chosen, text("lang").and_then(|tag| Lang::parse(&tag))) {
             frame.reader.lang = lang;

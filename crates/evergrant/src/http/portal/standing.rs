@@ -168,6 +168,10 @@ fn account_name(connection: &Connection) -> Option<String> {
         .as_str()
         .or_else(|| identifier["name"].as_str())
         .or_else(|| identifier["id"].as_str());
-    text.filter(|text| !text.is_empty())
-        .map(|text| text.chars().filter(|c| !c.is_control()).take(200).collect())
+    text.filter(|text| !text.is_empty()).map(shown)
+}
+
+/// A name that comes from a provider, as far as a page has room for it.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(200).collect()
 }

@@ -1,6 +1,7 @@
 //! The hosted pages from outside.
 
 mod connect;
+mod hostile;
 mod link;
 mod other_account;
 mod pages;
