@@ -85,5 +85,5 @@ soak: ## Ten minutes of load with faults on, on both databases (SOAK_MINUTES); t
 
 .PHONY: screenshots
 screenshots: build ## Take the pictures of the README from a running demo
-	@bash scripts/setup.sh chromium npm
+	@bash scripts/setup.sh chromium npm fonts
 	cd tests/browser && EVERGRANT_BIN="$(abspath $(BINARY))" node screenshots.mjs

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks; says nothing when nothing is missing.
-# Usage: scripts/setup.sh [postgres|chromium|npm|venv|bench]...     (default: all but bench)
+# Usage: scripts/setup.sh [postgres|chromium|npm|venv|bench|fonts]...     (default: all but the last two)
 #
 # Debian packages come through apt, the rest from the lock files here and in tests/. Rust, Node.js and Python themselves are
 # expected to be there.
@@ -33,6 +33,11 @@ want_postgres() {
 
 want_chromium() {
   command -v chromium >/dev/null || missing+=(chromium)
+}
+
+# Pictures of Japanese pages; elsewhere readers' browsers bring their own.
+want_fonts() {
+  ! command -v fc-list >/dev/null || [[ -n "$(fc-list :lang=ja)" ]] || missing+=(fonts-ipafont-gothic)
 }
 
 want_npm() {
@@ -124,9 +129,9 @@ parts=("$@")
 want_basics
 for part in "${parts[@]}"; do
   case $part in
-    postgres | chromium | npm | venv | bench) "want_$part" ;;
+    postgres | chromium | npm | venv | bench | fonts) "want_$part" ;;
     *)
-      echo "setup: unknown part: $part (there are postgres, chromium, npm, venv, bench)" >&2
+      echo "setup: unknown part: $part (there are postgres, chromium, npm, venv, bench, fonts)" >&2
       exit 64
       ;;
   esac
