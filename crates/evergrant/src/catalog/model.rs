@@ -93,6 +93,19 @@ pub struct Application {
     pub sandbox: bool,
 }
 
+impl Application {
+    /// Where the fact behind a rule of this application's comes from, by the rule's name.
+    #[must_use]
+    pub fn source_of(&self, rule: &str) -> Option<&str> {
+        let of_answers = self.rules.0.iter().find(|known| known.name == rule);
+        let notices = self.notices.as_ref();
+        let of_notices = notices.filter(|notices| notices.event.iter().any(|event| event.name == rule));
+        of_answers
+            .map(|known| known.source.as_str())
+            .or_else(|| of_notices.map(|notices| notices.source.as_str()))
+    }
+}
+
 /// One field of a form, exactly as it stands on the wire (contract, section 4.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InputField {

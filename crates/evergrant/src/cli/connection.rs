@@ -34,6 +34,13 @@ pub(super) enum Command {
         /// Its id, from `connection list`
         id: ConnectionId,
     },
+    /// Answer in words: why is it flagged, who says so, what heals it?
+    #[command(after_help = "Examples:\n  evergrant connection why 65aa000000000000000000c1\n  \
+        evergrant connection why 65aa000000000000000000c1 --json")]
+    Why {
+        /// Its id, from `connection list`
+        id: ConnectionId,
+    },
     /// Ask the provider now whether it works; whatever comes of it, the exit code is 0
     #[command(after_help = "Example:\n  evergrant connection check 65aa000000000000000000c1 --json")]
     Check {
@@ -104,6 +111,7 @@ pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyho
     match command {
         Command::List(filter) => list(desk, tenant, filter).await,
         Command::Show { id } => show(desk, tenant, connections::find(app, tenant, &id).await?, None).await,
+        Command::Why { id } => why(desk, tenant, connections::find(app, tenant, &id).await?).await,
         Command::Check { id } => {
             let outcome = refresh::check(app, tenant, &id).await?;
             show(desk, tenant, outcome.connection, Some(outcome.did)).await
@@ -142,7 +150,8 @@ async fn list(desk: &Desk, tenant: &Tenant, wanted: Filter) -> anyhow::Result<()
             break;
         }
     }
-    let json = found.iter().map(view::summary).collect::<Result<Vec<_>, _>>()?;
+    let shown = found.iter().map(|one| view::summary(&desk.app.catalog, one));
+    let json = shown.collect::<Result<Vec<_>, _>>()?;
     desk.out.list(json, &view::HEAD, found.iter().map(view::row))?;
     Ok(())
 }
@@ -175,6 +184,23 @@ async fn show(desk: &Desk, tenant: &Tenant, connection: Connection, did: Option<
         eprintln!("{}", view::what_was_done(did));
     }
     desk.out.one(&object, &view::fields(&named, &timeline))?;
+    Ok(())
+}
+
+async fn why(desk: &Desk, tenant: &Tenant, connection: Connection) -> anyhow::Result<()> {
+    let timeline = connections::store::timeline(&mut *desk.app.db.read().await?, &tenant.id, &connection.id).await?;
+    let mut object = serde_json::to_value(ConnectionView::of(&desk.app, tenant, connection.clone()).await?)?;
+    let application = desk.app.catalog.get(&connection.slug).cloned();
+    let named = name(&desk.app, tenant, connection).await?;
+    let sentences = super::why::answer(&named, (&timeline, application.as_deref()));
+    let story = timeline.iter().map(|entry| format!("  {}", view::line(entry)));
+    let lines = sentences
+        .iter()
+        .cloned()
+        .chain(["Timeline, the newest first:".to_owned()])
+        .chain(story);
+    object["why"] = json!(sentences);
+    desk.out.told(&object, lines)?;
     Ok(())
 }
 

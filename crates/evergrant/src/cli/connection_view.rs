@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::out::{or_dash, time};
+use crate::catalog::Catalog;
 use crate::connections::{Connection, ConnectionStatus, Named, TimelineEntry};
 use crate::http::api::connections::ConnectionView;
 use crate::reason::{Confidence, Reason, Verdict};
@@ -51,8 +52,8 @@ fn why(connection: &Connection) -> (Option<Reason>, Option<crate::clock::Timesta
 }
 
 /// A connection for programs: the object of `connection show`, which is that of the REST API, without its timeline.
-pub(super) fn summary(named: &Named) -> serde_json::Result<Value> {
-    serde_json::to_value(ConnectionView::summary(named.clone()))
+pub(super) fn summary(catalog: &Catalog, named: &Named) -> serde_json::Result<Value> {
+    serde_json::to_value(ConnectionView::summary(catalog, named.clone()))
 }
 
 /// A connection for people.
@@ -92,7 +93,8 @@ pub(super) fn fields(named: &Named, timeline: &[TimelineEntry]) -> Vec<(&'static
     fields
 }
 
-fn line(entry: &TimelineEntry) -> String {
+/// An entry of a timeline, on one line.
+pub(super) fn line(entry: &TimelineEntry) -> String {
     let evidence = entry.evidence.as_ref();
     let words = [
         Some(entry.at.iso()),

@@ -50,7 +50,10 @@ pub(super) async fn run(desk: &Desk, tenant: &Tenant, command: Command) -> anyho
     match command {
         Command::List { open } => {
             let all = incidents::list(app, tenant, open).await?;
-            let json = all.iter().cloned().map(|one| json!(IncidentView::from(one)));
+            let json = all
+                .iter()
+                .cloned()
+                .map(|one| json!(IncidentView::of(&app.catalog, one)));
             let head = ["ID", "APPLICATION", "STATE", "REASON", "SEEN", "SINCE"];
             desk.out.list(json.collect::<Vec<_>>(), &head, all.iter().map(row))?;
         }
@@ -102,6 +105,7 @@ fn show(desk: &Desk, one: &Incident) -> anyhow::Result<()> {
         ("client gone since", time(one.deleted_at)),
         ("closed at", time(one.closing.map(|closing| closing.at))),
     ];
-    desk.out.one(&json!(IncidentView::from(one.clone())), &fields)?;
+    desk.out
+        .one(&json!(IncidentView::of(&desk.app.catalog, one.clone())), &fields)?;
     Ok(())
 }

@@ -32,6 +32,7 @@ mod tenant;
 #[cfg(test)]
 mod tests;
 mod webhook;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -49,6 +49,14 @@ impl Out {
         print(&lines.collect::<Vec<_>>().join("\n"))
     }
 
+    /// Something is explained: an object, or sentences, one a line.
+    pub(super) fn told(self, json: &Value, lines: impl Iterator<Item = String>) -> io::Result<()> {
+        if self.json {
+            return print_json(json);
+        }
+        print(&lines.map(|line| printable(&line)).collect::<Vec<_>>().join("\n"))
+    }
+
     /// Something was done: an object, or a sentence.
     pub(super) fn done(self, json: &Value, sentence: &str) -> io::Result<()> {
         if self.json {

@@ -40,8 +40,8 @@ pub use fresh::Fresh;
 pub use list::{After, Filter, Listed, Standing, list};
 pub use look_up::{Which, look_up, store as look_up_store};
 pub use model::{
-    Connection, ConnectionStatus, EndBasis, Expected, Flag, KEPT_AFTER_DISCONNECT, Named, Schedule, Trouble,
-    external_id, other_account,
+    Connection, ConnectionStatus, EndBasis, Expected, Flag, KEPT_AFTER_DISCONNECT, KEPT_UNCHANGED, Named, OBSERVED,
+    Schedule, Trouble, external_id, other_account,
 };
 pub use observe::{circumstances, observation};
 pub use predict::expires_soon;

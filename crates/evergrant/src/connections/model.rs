@@ -15,6 +15,12 @@ use crate::verdict::Evidence;
 /// How long id, times and reason of a disconnected connection are kept.
 pub const KEPT_AFTER_DISCONNECT: Duration = Duration::from_hours(30 * 24);
 
+/// The kind of a timeline entry for an observation that changed nothing.
+pub const OBSERVED: &str = "observed";
+
+/// How many observations of a connection are kept that changed nothing: the last few.
+pub const KEPT_UNCHANGED: u32 = 5;
+
 /// Whether a connection can be used.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConnectionStatus {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::broken;
 use super::credential;
 use super::fresh::Fresh;
-use super::model::{Connection, ConnectionStatus, Schedule, other_account};
+use super::model::{Connection, ConnectionStatus, KEPT_UNCHANGED, OBSERVED, Schedule, other_account};
 use super::predict;
 use super::schedule::{next_due, retry_wait};
 use super::store::{self, Guard, TimelineEntry};
@@ -91,7 +91,10 @@ pub async fn record(app: &App, tenant: &Tenant, id: &ConnectionId, seen: &Observ
     } else {
         store::save_beside(&mut tx, &connection).await?;
     }
-    write_change(&mut tx, tenant, &connection, (&change, &seen.judgement, now)).await?;
+    // A refresh that went as it should is told by the times in the row: most of them are like that.
+    if change != Change::Nothing || seen.fresh.is_none() {
+        write_change(&mut tx, tenant, &connection, (&change, &seen.judgement, now)).await?;
+    }
     let aftermath = broken::note(&mut tx, tenant, &connection, (seen, now)).await?;
     app.steps.at(Step::RecordBeforeCommit).await;
     tx.commit().await?;
@@ -144,6 +147,7 @@ pub(super) fn reschedule(
     connection.updated_at = now;
 }
 
+/// Tells the timeline, and the team, what an observation has changed; one that changed nothing is kept for a while.
 pub(super) async fn write_change(
     tx: &mut Tx,
     tenant: &Tenant,
@@ -151,8 +155,8 @@ pub(super) async fn write_change(
     (change, judgement, now): (&Change, &Judgement, Timestamp),
 ) -> Result<(), Error> {
     let kind = match change {
-        Change::Nothing => return Ok(()),
-        Change::Troubled(_) if connection.failures > 1 => return Ok(()),
+        Change::Nothing => OBSERVED,
+        Change::Troubled(_) if connection.failures > 1 => OBSERVED,
         Change::Troubled(_) => "trouble",
         Change::Recovered => "recovered",
         Change::Flagged(_) => "flagged",
@@ -167,6 +171,9 @@ pub(super) async fn write_change(
         evidence: Some(judgement.evidence.clone()),
     };
     store::append_timeline(tx, &tenant.id, &connection.id, &entry).await?;
+    if kind == OBSERVED {
+        store::forget_observed(tx, &tenant.id, &connection.id, KEPT_UNCHANGED).await?;
+    }
     match change {
         Change::Flagged(flag) => {
             tracing::info!(connection = %connection.id, slug = connection.slug, reason = %flag.reason, rule = flag.evidence.rule, "flagged");

@@ -300,7 +300,8 @@ pub async fn purge_of_all_tenants(conn: &mut AnyConnection, before: Timestamp) -
 pub struct TimelineEntry {
     /// When.
     pub at: Timestamp,
-    /// What happened: `connected`, `reconnected`, `flagged`, `trouble`, `recovered`, `healed`, `disconnected`.
+    /// What happened: `connected`, `reconnected`, `flagged`, `trouble`, `recovered`, `healed`, `disconnected`, or `observed`:
+    /// nothing was changed.
     pub kind: String,
     /// What the observation meant, where there was one.
     pub verdict: Option<Verdict>,
@@ -332,6 +333,25 @@ pub async fn append_timeline(
         .bind(entry.reason.map(Reason::as_str))
         .bind(entry.confidence.map(Confidence::as_str))
         .bind(entry.evidence.as_ref().map(evidence_text))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+const FORGET_OBSERVED: &str = "DELETE FROM timeline WHERE tenant = $1 AND connection = $2 AND kind = 'observed' AND id NOT IN ( \
+    SELECT id FROM timeline WHERE tenant = $1 AND connection = $2 AND kind = 'observed' ORDER BY at DESC, id DESC LIMIT $3)";
+
+/// Keeps the newest few of the observations that changed nothing.
+pub async fn forget_observed(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &ConnectionId,
+    kept: u32,
+) -> Result<(), Error> {
+    sqlx::query(FORGET_OBSERVED)
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .bind(i64::from(kept))
         .execute(conn)
         .await?;
     Ok(())

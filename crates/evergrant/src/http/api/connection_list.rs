@@ -67,7 +67,7 @@ pub async fn list(
         next_cursor: last.map(|last| place(last).to_string()),
         docs: found
             .into_iter()
-            .map(|one| ConnectionView::summary(one.named))
+            .map(|one| ConnectionView::summary(&app.catalog, one.named))
             .collect(),
     }))
 }

@@ -6,16 +6,17 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::evidence::{EvidenceView, TimelineView};
 use crate::accounts;
 use crate::app::App;
-use crate::connections::{self, Connection, ConnectionStatus, Named, TimelineEntry};
+use crate::catalog::Catalog;
+use crate::connections::{self, Connection, ConnectionStatus, Named};
 use crate::error::Error;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::extract::{Admin, Segment};
 use crate::ids::ConnectionId;
 use crate::refresh::{self, Why};
 use crate::tenants::Tenant;
-use crate::verdict::Evidence;
 
 /// A connection, without its credential.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,31 +57,10 @@ pub struct ConnectionView {
     created_at: String,
     updated_at: String,
     disconnected_at: Option<String>,
-    /// The newest hundred entries, the newest first. Not in lists.
+    /// The newest hundred entries, the newest first; of observations that changed nothing only the last five. Not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<TimelineView>, required = false)]
     timeline: Option<Vec<TimelineView>>,
-}
-
-/// Why a verdict was reached.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct EvidenceView {
-    /// A stable dotted name.
-    rule: String,
-    /// The words or codes that decided, redacted.
-    words: String,
-    /// The HTTP status; 0 when no answer arrived.
-    status: u16,
-}
-
-impl From<Evidence> for EvidenceView {
-    fn from(evidence: Evidence) -> Self {
-        Self {
-            rule: evidence.rule,
-            words: evidence.words,
-            status: evidence.status,
-        }
-    }
 }
 
 /// Trouble under way: the connection is still served, and tried again.
@@ -92,31 +72,6 @@ pub struct TroubleView {
     next_try: Option<String>,
 }
 
-/// One thing that happened.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TimelineView {
-    at: String,
-    /// `connected`, `reconnected`, `trouble`, `recovered`, `flagged`, `healed`, `disconnected`.
-    event: String,
-    verdict: Option<&'static str>,
-    reason: Option<&'static str>,
-    confidence: Option<&'static str>,
-    evidence: Option<EvidenceView>,
-}
-
-impl From<TimelineEntry> for TimelineView {
-    fn from(entry: TimelineEntry) -> Self {
-        Self {
-            at: entry.at.iso(),
-            event: entry.kind,
-            verdict: entry.verdict.map(crate::reason::Verdict::as_str),
-            reason: entry.reason.map(crate::reason::Reason::as_str),
-            confidence: entry.confidence.map(crate::reason::Confidence::as_str),
-            evidence: entry.evidence.map(EvidenceView::from),
-        }
-    }
-}
-
 impl ConnectionView {
     /// Reads what belongs to a connection.
     pub async fn of(app: &App, tenant: &Tenant, connection: Connection) -> Result<Self, Error> {
@@ -124,18 +79,26 @@ impl ConnectionView {
         let account = accounts::store::get(&mut conn, &tenant.id, &connection.account).await?;
         let timeline = connections::store::timeline(&mut conn, &tenant.id, &connection.id).await?;
         let linked_account_id = account.map_or_else(String::new, |account| account.account_id);
-        let mut view = Self::summary(Named {
+        let application = app.catalog.get(&connection.slug).cloned();
+        let told = timeline.into_iter();
+        let told = told
+            .map(|entry| TimelineView::of(entry, application.as_deref()))
+            .collect();
+        let named = Named {
             connection,
             linked_account_id,
-        });
-        view.timeline = Some(timeline.into_iter().map(TimelineView::from).collect());
-        Ok(view)
+        };
+        Ok(Self {
+            timeline: Some(told),
+            ..Self::summary(&app.catalog, named)
+        })
     }
 
     /// The same without its timeline, as lists show it.
     #[must_use]
-    pub fn summary(named: Named) -> Self {
+    pub fn summary(catalog: &Catalog, named: Named) -> Self {
         let c = named.connection;
+        let application = catalog.get(&c.slug);
         let next_due_at = c.schedule.due_at.map(crate::clock::Timestamp::iso);
         let flag = c.status.flag();
         let disconnected = if let ConnectionStatus::Disconnected { at } = c.status {
@@ -150,7 +113,7 @@ impl ConnectionView {
             reason: flag.map(|flag| flag.reason.as_str()),
             since: flag.map(|flag| flag.since.iso()),
             confidence: flag.map(|flag| flag.confidence.as_str()),
-            evidence: flag.map(|flag| flag.evidence.clone().into()),
+            evidence: flag.map(|flag| EvidenceView::of(flag.evidence.clone(), application.map(|found| &**found))),
             trouble: c.trouble.as_ref().map(|trouble| TroubleView {
                 verdict: trouble.verdict.as_str(),
                 reason: trouble.reason.map(crate::reason::Reason::as_str),

@@ -5,8 +5,9 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::connections::EvidenceView;
+use super::evidence::EvidenceView;
 use crate::app::App;
+use crate::catalog::Catalog;
 use crate::clients;
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -40,15 +41,18 @@ pub struct IncidentView {
     closed_by: Option<&'static str>,
 }
 
-impl From<Incident> for IncidentView {
-    fn from(incident: Incident) -> Self {
+impl IncidentView {
+    /// An incident of an application of this catalogue.
+    #[must_use]
+    pub fn of(catalog: &Catalog, incident: Incident) -> Self {
+        let application = catalog.get(&incident.slug);
         let is_open = incident.closing.is_none();
         Self {
             state: incident.state(),
             id: incident.id.to_string(),
             slug: incident.slug,
             reason: incident.reason.as_str(),
-            evidence: incident.evidence.into(),
+            evidence: EvidenceView::of(incident.evidence, application.map(|found| &**found)),
             observations: incident.observations,
             opened_at: incident.opened_at.iso(),
             last_seen_at: incident.last_seen_at.iso(),
@@ -84,7 +88,8 @@ pub async fn list(
         Some(_) => return Err(Error::invalid("state must be open or all").into()),
     };
     let found = incidents::list(&app, &admin.tenant, open_only).await?;
-    Ok(Json(found.into_iter().map(IncidentView::from).collect()))
+    let shown = found.into_iter().map(|one| IncidentView::of(&app.catalog, one));
+    Ok(Json(shown.collect()))
 }
 
 fn id_of(text: &str) -> Result<IncidentId, Error> {
@@ -98,7 +103,7 @@ fn id_of(text: &str) -> Result<IncidentId, Error> {
         (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub async fn get(State(app): State<App>, admin: Admin, Segment(id): Segment) -> Result<Json<IncidentView>, ApiError> {
     let found = incidents::find(&app, &admin.tenant, &id_of(&id)?).await?;
-    Ok(Json(found.into()))
+    Ok(Json(IncidentView::of(&app.catalog, found)))
 }
 
 /// Closes an incident by hand: what it had stopped is tried again. One that is still there opens another.
@@ -109,7 +114,7 @@ pub async fn get(State(app): State<App>, admin: Admin, Segment(id): Segment) -> 
 pub async fn close(State(app): State<App>, admin: Admin, Segment(id): Segment) -> Result<Json<IncidentView>, ApiError> {
     let by = admin.key.id.as_str();
     let closed = clients::close_incident(&app, &admin.tenant, &id_of(&id)?, by).await?;
-    Ok(Json(closed.into()))
+    Ok(Json(IncidentView::of(&app.catalog, closed)))
 }
 
 /// How many connections were flagged.

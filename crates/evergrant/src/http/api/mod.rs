@@ -12,6 +12,7 @@ pub mod credential;
 mod cursor;
 pub mod default_app;
 pub mod docs;
+pub mod evidence;
 pub mod health;
 pub mod incidents;
 pub mod linked_account_view;

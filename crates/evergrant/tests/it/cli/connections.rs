@@ -16,7 +16,8 @@ use evergrant::vault::Keyring;
 
 use super::Program;
 
-const ORIGIN: &str = "http://127.0.0.1:8080";
+/// Nobody listens there, whatever else runs on this machine.
+const ORIGIN: &str = "http://127.0.0.1:9";
 const SLUG: &str = "sandbox-key";
 
 /// Stores a connection of `c-1` as the handlers would; returns its id.
@@ -71,7 +72,9 @@ pub(super) async fn connect(program: &Program) -> String {
 }
 
 async fn story(program: Program) {
-    let program = program.with("EVERGRANT_SANDBOX", "on");
+    let program = program
+        .with("EVERGRANT_SANDBOX", "on")
+        .with("EVERGRANT_PUBLIC_URL", ORIGIN);
     program.ok(&["org", "list"]);
     let id = connect(&program).await;
     let listed = program.json(&["connection", "list", "--account", "c-1", "--app", SLUG]);
@@ -102,6 +105,10 @@ async fn story(program: Program) {
         id.as_str()
     );
 
+    let why = program.ok(&["connection", "why", &id]);
+    assert!(why.contains("is served, and has had trouble since"), "{why}");
+    assert!(why.contains("it is tried again by itself"), "{why}");
+
     let expired = program.json(&["connection", "expire", &id]);
     assert_eq!(
         (&expired["status"], &expired["reason"]),
@@ -118,10 +125,28 @@ async fn story(program: Program) {
             .contains(&id)
     );
 
+    let why = program.ok(&["connection", "why", &id]);
+    for part in [
+        "The connection of c-1 to sandbox-key has needed its customer since 2",
+        "the grant was withdrawn, replaced, or is unknown to the provider (token_revoked).",
+        "said in so many words (stated)",
+        "Decided by the rule `manual`: expired by hand",
+        "Source of that rule: your team.",
+        &format!("`evergrant connection reauth-link {id}`"),
+        "  trouble  transient",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    let why = program.json(&["connection", "why", &id]);
+    assert_eq!(why["evidence"]["source"], "your team");
+    assert!(why["why"][0].as_str().unwrap().contains("token_revoked"), "{why}");
+
     assert!(program.fails(&["account", "delete", "c-1"]).contains("--yes"));
     let ended = program.json(&["connection", "disconnect", "--account", "c-1", "--app", SLUG]);
     assert_eq!(ended["disconnected"], 1);
     assert_eq!(program.json(&["connection", "show", &id])["status"], "disconnected");
+    let why = program.ok(&["connection", "why", &id]);
+    assert!(why.contains("was disconnected at") && !why.contains("by hand"), "{why}");
     for verb in ["check", "expire"] {
         assert!(
             program

@@ -23,5 +23,6 @@ mod restored;
 mod save;
 mod secrets;
 mod storing;
+mod timeline;
 mod weather;
 mod world;

@@ -346,6 +346,39 @@ async fn the_timeline_is_read_newest_first_and_loses_only_its_evidence() {
 }
 
 #[tokio::test]
+async fn of_observations_that_changed_nothing_the_newest_few_are_kept() {
+    on_both(async |t| {
+        let account = account(&t, "a").await;
+        let one = connection(&t, &account, ("slack", AuthType::OAuth2));
+        let theirs = stranger(&t).await;
+        let mine = &one.tenant;
+        let mut tx = t.app.db.begin().await.unwrap();
+        store::insert(&mut tx, &one).await.unwrap();
+        for (n, kind) in ["observed", "flagged", "observed", "observed"].into_iter().enumerate() {
+            let entry = TimelineEntry {
+                at: t.app.now().after(Duration::from_secs(n as u64)),
+                kind: kind.to_owned(),
+                verdict: None,
+                reason: None,
+                confidence: None,
+                evidence: None,
+            };
+            store::append_timeline(&mut tx, mine, &one.id, &entry).await.unwrap();
+        }
+        let kinds = async |tx: &mut evergrant::db::Tx| {
+            let read = store::timeline(tx, mine, &one.id).await.unwrap();
+            read.into_iter().map(|entry| entry.kind).collect::<Vec<_>>()
+        };
+        store::forget_observed(&mut tx, &theirs, &one.id, 0).await.unwrap();
+        assert_eq!(kinds(&mut tx).await, ["observed", "observed", "flagged", "observed"]);
+        store::forget_observed(&mut tx, mine, &one.id, 2).await.unwrap();
+        assert_eq!(kinds(&mut tx).await, ["observed", "observed", "flagged"]);
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn whose_account_it_is_is_written_for_the_credential_that_was_asked_and_no_other() {
     on_both(async |t| {
         let (account, now) = (account(&t, "a").await, t.app.now());

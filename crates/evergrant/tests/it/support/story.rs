@@ -273,9 +273,9 @@ impl Story {
     }
 }
 
-/// The kinds of a connection object's timeline, the oldest first.
+/// The kinds of a connection object's timeline, the oldest first, without observations that changed nothing.
 pub(crate) fn timeline(connection: &Value) -> Vec<String> {
     let entries = connection["timeline"].as_array().unwrap();
     let kinds = entries.iter().map(|one| one["event"].as_str().unwrap().to_owned());
-    kinds.rev().collect()
+    kinds.rev().filter(|kind| kind != "observed").collect()
 }
