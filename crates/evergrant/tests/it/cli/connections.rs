@@ -71,12 +71,61 @@ pub(super) async fn connect(program: &Program) -> String {
     connection.id.to_string()
 }
 
-async fn story(program: Program) {
+/// A program with a connection, whose id is returned.
+async fn connected(program: Program) -> (Program, String) {
     let program = program
         .with("EVERGRANT_SANDBOX", "on")
         .with("EVERGRANT_PUBLIC_URL", ORIGIN);
     program.ok(&["org", "list"]);
     let id = connect(&program).await;
+    (program, id)
+}
+
+async fn why(program: Program) {
+    let (program, id) = connected(program).await;
+    let said = program.ok(&["connection", "why", &id]);
+    assert!(
+        said.contains("of c-1 to sandbox-key works: nobody needs to do anything."),
+        "{said}"
+    );
+    program.ok(&["connection", "check", &id]);
+    let said = program.ok(&["connection", "why", &id]);
+    assert!(said.contains("is served, and has had trouble since"), "{said}");
+    assert!(said.contains("it is tried again by itself"), "{said}");
+
+    program.ok(&["connection", "expire", &id]);
+    let why = program.ok(&["connection", "why", &id]);
+    for part in [
+        "The connection of c-1 to sandbox-key has needed its customer since 2",
+        "the grant was withdrawn, replaced, or is unknown to the provider (token_revoked).",
+        "said in so many words (stated)",
+        "Decided by the rule `manual`: expired by hand",
+        "Source of that rule: your team.",
+        &format!("`evergrant connection reauth-link {id}`"),
+        "  trouble  transient",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    let why = program.json(&["connection", "why", &id]);
+    assert_eq!(why["evidence"]["source"], "your team");
+    assert!(why["why"][0].as_str().unwrap().contains("token_revoked"), "{why}");
+
+    program.ok(&["connection", "disconnect", &id]);
+    let said = program.ok(&["connection", "why", &id]);
+    assert!(
+        said.contains("was disconnected at") && !said.contains("by hand"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn why_a_connection_is_as_it_is_is_answered_in_words() {
+    why(Program::sqlite()).await;
+    why(Program::postgres().await).await;
+}
+
+async fn story(program: Program) {
+    let (program, id) = connected(program).await;
     let listed = program.json(&["connection", "list", "--account", "c-1", "--app", SLUG]);
     assert_eq!(
         (&listed[0]["id"], &listed[0]["status"]),
@@ -105,10 +154,6 @@ async fn story(program: Program) {
         id.as_str()
     );
 
-    let why = program.ok(&["connection", "why", &id]);
-    assert!(why.contains("is served, and has had trouble since"), "{why}");
-    assert!(why.contains("it is tried again by itself"), "{why}");
-
     let expired = program.json(&["connection", "expire", &id]);
     assert_eq!(
         (&expired["status"], &expired["reason"]),
@@ -125,28 +170,10 @@ async fn story(program: Program) {
             .contains(&id)
     );
 
-    let why = program.ok(&["connection", "why", &id]);
-    for part in [
-        "The connection of c-1 to sandbox-key has needed its customer since 2",
-        "the grant was withdrawn, replaced, or is unknown to the provider (token_revoked).",
-        "said in so many words (stated)",
-        "Decided by the rule `manual`: expired by hand",
-        "Source of that rule: your team.",
-        &format!("`evergrant connection reauth-link {id}`"),
-        "  trouble  transient",
-    ] {
-        assert!(why.contains(part), "{part}: {why}");
-    }
-    let why = program.json(&["connection", "why", &id]);
-    assert_eq!(why["evidence"]["source"], "your team");
-    assert!(why["why"][0].as_str().unwrap().contains("token_revoked"), "{why}");
-
     assert!(program.fails(&["account", "delete", "c-1"]).contains("--yes"));
     let ended = program.json(&["connection", "disconnect", "--account", "c-1", "--app", SLUG]);
     assert_eq!(ended["disconnected"], 1);
     assert_eq!(program.json(&["connection", "show", &id])["status"], "disconnected");
-    let why = program.ok(&["connection", "why", &id]);
-    assert!(why.contains("was disconnected at") && !why.contains("by hand"), "{why}");
     for verb in ["check", "expire"] {
         assert!(
             program
