@@ -103,6 +103,7 @@ async fn open(url: &str, master: &Secret) -> anyhow::Result<(App, Tenant)> {
         pace: evergrant::pace::Pace::default(),
         flights: evergrant::flights::Flights::default(),
         foretell: evergrant::app::FORETELL,
+        probe_every: evergrant::app::PROBE_EVERY,
         steps: Steps::default(),
     });
     app.db.migrate(app.now()).await?;

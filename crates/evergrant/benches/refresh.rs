@@ -85,6 +85,7 @@ impl Bench {
             pace: evergrant::pace::Pace::default(),
             flights: evergrant::flights::Flights::default(),
             foretell: FORETELL,
+            probe_every: evergrant::app::PROBE_EVERY,
             steps: evergrant::steps::Steps::default(),
         });
         app.db.migrate(app.now()).await.unwrap();

@@ -29,6 +29,8 @@ struct Shared {
 
 /// How long ahead the team is told of an end, unless the operator says otherwise.
 pub const FORETELL: Duration = Duration::from_hours(7 * 24);
+/// How often a key, or a token without an end, is probed unless the operator says otherwise.
+pub const PROBE_EVERY: Duration = Duration::from_hours(24);
 
 /// What an [`App`] holds.
 pub struct Handles {
@@ -54,6 +56,8 @@ pub struct Handles {
     pub flights: Flights,
     /// How long before a connection's expected end the team is told of it.
     pub foretell: Duration,
+    /// How often a key, or a token without an end, is probed.
+    pub probe_every: Duration,
     /// Where tests may kill the process.
     pub steps: Steps,
 }

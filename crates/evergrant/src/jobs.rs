@@ -17,7 +17,7 @@ use crate::connections::KEPT_AFTER_DISCONNECT;
 use crate::error::Error;
 use crate::ledger::LATE;
 use crate::tenants::audit;
-use crate::{authorize, connections, links, notices, refresh, sessions, webhooks};
+use crate::{authorize, connections, incidents, links, notices, refresh, sessions, webhooks};
 
 /// How long a loop rests after a round that failed; doubled with each failure in a row.
 const BACK_OFF: Duration = Duration::from_secs(1);
@@ -120,8 +120,10 @@ async fn housekeeping(app: &App) -> Result<(), Error> {
     let kept_since = now.before(KEPT_AFTER_DISCONNECT);
     let connections = connections::store::purge_of_all_tenants(&mut tx, kept_since).await?;
     let links = links::purge(app, &mut tx).await?;
+    let ended = now.before(incidents::KEPT_AFTER_CLOSING);
+    let incidents = incidents::store::purge_of_all_tenants(&mut tx, ended).await?;
     tx.commit().await?;
-    if events + hand_outs + sessions + authorizations + connections + links + notices > 0 {
+    if events + hand_outs + sessions + authorizations + connections + links + notices + incidents > 0 {
         tracing::info!(
             events,
             hand_outs,
@@ -130,6 +132,7 @@ async fn housekeeping(app: &App) -> Result<(), Error> {
             connections,
             links,
             notices,
+            incidents,
             "removed what is past its time"
         );
     }

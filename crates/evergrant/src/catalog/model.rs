@@ -94,6 +94,15 @@ pub struct Application {
 }
 
 impl Application {
+    /// Whether there is a call that proves a credential of this auth type.
+    #[must_use]
+    pub fn proves(&self, auth_type: AuthType) -> bool {
+        match auth_type {
+            AuthType::OAuth2 => self.oauth2.as_ref().is_some_and(|scheme| scheme.probe.is_some()),
+            AuthType::Keybased => self.keybased.as_ref().is_some_and(|scheme| scheme.probe.is_some()),
+        }
+    }
+
     /// Where the fact behind a rule of this application's comes from, by the rule's name.
     #[must_use]
     pub fn source_of(&self, rule: &str) -> Option<&str> {

@@ -109,6 +109,18 @@ fn providers_without_rules_are_judged_by_generic_knowledge() {
     assert!(score.verdict_share() >= 0.97, "{score}");
 }
 
+/// What looks like a death and is none, and deaths that are said differently.
+#[test]
+fn near_misses_and_unusual_deaths_are_told_apart_by_generic_knowledge() {
+    let attacks = include_str!("../../tests/data/attacks/observations.jsonl");
+    let none = |_: &str| Cow::Owned(crate::verdict::Rules::NONE);
+    let score = crate::verdict::corpus::judge_lines(attacks.as_bytes(), std::io::sink(), none).unwrap();
+    println!("{score}");
+    assert!(score.entries >= 100 && score.unread == 0, "{score}");
+    assert_eq!((score.false_flags, score.missed_flags), (0, 0), "{score}");
+    assert!(score.wrong.is_empty(), "{score}");
+}
+
 /// The seeds of the fuzz entry, whole, cut and mangled, without rules and with those of every application.
 #[test]
 fn the_seeds_of_the_fuzz_entry_keep_the_promises() {

@@ -161,6 +161,7 @@ fn handles(config: &Config, public_url: Url, (db, keyring, catalog): (Db, Keyrin
         pace: crate::pace::Pace::default(),
         flights: crate::flights::Flights::default(),
         foretell: config.foretell,
+        probe_every: config.probe_every,
         steps: Steps::default(),
     }
 }

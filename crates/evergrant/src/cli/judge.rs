@@ -23,7 +23,7 @@ Examples:
 
 Each line is an observation: provider (or the slug of an application), auth (oauth2, api_key), phase (refresh, api_call, …),
 status, headers, content_type, body, context. Each line of the answer: id, verdict, reason, confidence, rule. A line that
-cannot be read ends the work; the error names its number.";
+cannot be read is passed over, told by its number, and makes the exit code 1.";
 
 /// Judge observations, one JSON object a line
 #[derive(Debug, Args)]
@@ -58,9 +58,21 @@ impl Judge {
             None => Box::new(io::stdin().lock()),
         };
         let output = io::BufWriter::new(io::stdout().lock());
-        let score = judge_lines(input, output, rules).context("the observations cannot be judged")?;
-        if self.score && loaded.out.json {
-            print(&json!({ "score": view(&score) }).to_string())?;
+        match judge_lines(input, output, rules).and_then(|score| self.tell(&score, loaded.out.json).map(|()| score)) {
+            Ok(score) if score.unread > 0 => anyhow::bail!("{} lines could not be read", score.unread),
+            Ok(_) => Ok(()),
+            // Whoever reads has read enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(error).context("the observations cannot be judged"),
+        }
+    }
+
+    fn tell(&self, score: &Score, json: bool) -> io::Result<()> {
+        for line in &score.unread_lines {
+            eprintln!("{}", super::out::printable(line));
+        }
+        if self.score && json {
+            print(&json!({ "score": view(score) }).to_string())?;
         } else if self.score {
             print(&format!("\n{}", score.to_string().trim_end()))?;
         }
@@ -87,5 +99,6 @@ fn view(score: &Score) -> Value {
         "by_verdict": table(&score.by_verdict),
         "by_reason": table(&score.by_reason),
         "wrong": score.wrong,
+        "unread": score.unread,
     })
 }

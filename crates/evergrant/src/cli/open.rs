@@ -52,6 +52,7 @@ pub(super) async fn open(config: &Config, public_url: Url) -> anyhow::Result<Ope
         pace: crate::pace::Pace::default(),
         flights: crate::flights::Flights::default(),
         foretell: config.foretell,
+        probe_every: config.probe_every,
         steps: Steps::stopping_at(config.stop_at).leasing(config.lease),
     });
     if tenants::ensure_default(&app).await? {

@@ -95,8 +95,9 @@ pub async fn remove(app: &App, tenant: &Tenant, slug: &str, confirmed: bool) -> 
         return Err(Error::NotFound("OAuth client"));
     }
     let evidence = by_the_team("client.removed", "the team removed its OAuth client");
+    // Connections before the incident, as an observation takes them: two that meet wait, and never for each other.
+    let flagged = connections::flag_all_deleted(app, &mut tx, tenant, (using, evidence.clone())).await?;
     note_deleted(&mut tx, tenant, (slug, &evidence), app.now()).await?;
-    let flagged = connections::flag_all_deleted(app, &mut tx, tenant, (using, evidence)).await?;
     tenants::store::audit(&mut tx, &tenant.id, ("operator", "client.remove", slug), app.now()).await?;
     tx.commit().await?;
     Ok(flagged)
@@ -131,9 +132,11 @@ pub async fn confirm_deletion(app: &App, tenant: &Tenant, id: &IncidentId, by: &
 
 /// Closes an incident by hand: what it had stopped is tried again.
 pub async fn close_incident(app: &App, tenant: &Tenant, id: &IncidentId, by: &str) -> Result<Incident, Error> {
+    let slug = incidents::find(app, tenant, id).await?.slug;
     let mut tx = app.db.begin().await?;
+    // Connections before the incident, as everywhere.
+    connections::store::try_again(&mut tx, &tenant.id, &slug, app.now()).await?;
     let closed = incidents::close(&mut tx, tenant, id, app.now()).await?;
-    connections::store::try_again(&mut tx, &tenant.id, &closed.slug, app.now()).await?;
     tenants::store::audit(&mut tx, &tenant.id, (by, "incident.close", id.as_str()), app.now()).await?;
     tx.commit().await?;
     Ok(closed)

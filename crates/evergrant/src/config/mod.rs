@@ -54,6 +54,8 @@ pub struct Config {
     pub sandbox_public: bool,
     /// How long before a connection's expected end the team is told.
     pub foretell: Duration,
+    /// How often keys are probed.
+    pub probe_every: Duration,
     /// What is logged, where that is set.
     pub log: Option<String>,
     /// In which form.

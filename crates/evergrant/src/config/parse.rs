@@ -49,6 +49,7 @@ pub(super) fn config(texts: &Texts) -> Result<Config, ConfigError> {
         sandbox: texts.value(Key::Sandbox, switch)?.unwrap_or(false),
         sandbox_public: texts.value(Key::SandboxPublic, switch)?.unwrap_or(false),
         foretell: texts.value(Key::ForetellDays, days)?.unwrap_or(crate::app::FORETELL),
+        probe_every: texts.value(Key::ProbeHours, hours)?.unwrap_or(crate::app::PROBE_EVERY),
         log: texts.value(Key::Log, filter)?,
         log_format: texts.value(Key::LogFormat, log_format)?.unwrap_or_default(),
         stop_at: texts.value(Key::DebugStopAt, |text| {
@@ -228,6 +229,11 @@ fn switch(text: &str) -> Option<bool> {
 fn days(text: &str) -> Option<Duration> {
     let days: u64 = text.parse().ok().filter(|days| (1..=90).contains(days))?;
     Some(Duration::from_hours(24 * days))
+}
+
+fn hours(text: &str) -> Option<Duration> {
+    let hours: u64 = text.parse().ok().filter(|hours| (1..=720).contains(hours))?;
+    Some(Duration::from_hours(hours))
 }
 
 fn filter(text: &str) -> Option<String> {

@@ -41,6 +41,8 @@ pub enum Key {
     SandboxPublic,
     /// How early an end is told of.
     ForetellDays,
+    /// How often keys are probed.
+    ProbeHours,
     /// What is logged.
     Log,
     /// In which form.
@@ -213,6 +215,14 @@ pub const SETTINGS: &[Setting] = &[
         default: "7",
         expected: "a number of days from 1 to 90",
         doc: "How long before a connection's expected end `Connection Expiring` is sent.",
+    },
+    Setting {
+        key: Key::ProbeHours,
+        env: "EVERGRANT_PROBE_HOURS",
+        toml: "probe_hours",
+        default: "24",
+        expected: "a number of hours from 1 to 720",
+        doc: "How often a key, or a token without an end, is probed: so many hours, give or take a quarter.",
     },
     Setting {
         key: Key::Log,

@@ -141,7 +141,7 @@ pub(super) fn reschedule(
     if connection.trouble.is_none() {
         connection.schedule.retry_wait = None;
     }
-    let due = next_due(connection, application, now);
+    let due = next_due(connection, application, (now, app.probe_every));
     connection.schedule.due_at = due.map(|due| due.max(now.after(retry_after.unwrap_or_default())));
     connection.schedule.tell_at = predict::tell_at(connection, app.foretell);
     connection.updated_at = now;

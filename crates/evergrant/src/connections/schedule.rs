@@ -6,7 +6,7 @@
 //! * A refresh token that would die of disuse, or at an end that each refresh moves, is used when 60 to 80 per cent of that
 //!   time are over, even if the access token needs nothing.
 //! * A grant without one is looked at when its access token ends.
-//! * A key, or a token without an end, is probed once a day, give or take.
+//! * A key, or a token without an end, is probed once a day (a setting), give or take a quarter.
 //! * Trouble is retried after 20 seconds to a minute, then after up to three times as long as the last time, at most an hour.
 //! * A flagged grant is tried once a day for a month: that is how it heals by itself.
 //!
@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use super::model::Connection;
-use crate::catalog::{Application, AuthType};
+use crate::catalog::Application;
 use crate::clock::{Timestamp, spread};
 use crate::ids::fraction_of;
 
@@ -36,27 +36,24 @@ pub fn ahead(life: Duration) -> Duration {
 
 /// When the connection is next due, as it stands at `now`.
 #[must_use]
-pub(super) fn next_due(c: &Connection, application: &Application, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn next_due(
+    c: &Connection,
+    application: &Application,
+    (now, probe_every): (Timestamp, Duration),
+) -> Option<Timestamp> {
     let jitter = fraction_of(c.id.as_str());
-    let about_a_day = now.after(DAY.mul_f64(0.75 + jitter / 2.0));
     if let Some(flag) = c.status.flag() {
         let hopeful = c.schedule.has_refresh_token && now.since(flag.since) < HEALING;
-        return hopeful.then_some(about_a_day);
+        return hopeful.then(|| now.after(give_or_take(DAY, c)));
     }
     if c.trouble.is_some() {
         return Some(now.after(c.schedule.retry_wait.unwrap_or(FIRST_RETRY)));
     }
-    let probed = match c.auth_type {
-        AuthType::OAuth2 => application.oauth2.as_ref().is_some_and(|scheme| scheme.probe.is_some()),
-        AuthType::Keybased => application
-            .keybased
-            .as_ref()
-            .is_some_and(|scheme| scheme.probe.is_some()),
-    };
+    let probed = application.proves(c.auth_type);
     let for_the_access_token = match c.schedule.expires_at {
         Some(end) if c.schedule.has_refresh_token => Some(renewal(c, application, (end, jitter), now)),
         Some(end) => Some(end),
-        None => probed.then_some(about_a_day),
+        None => probed.then(|| now.after(give_or_take(probe_every, c))),
     };
     let to_keep_alive = if c.schedule.has_refresh_token {
         keep_alive(c, jitter, now)
@@ -64,6 +61,12 @@ pub(super) fn next_due(c: &Connection, application: &Application, now: Timestamp
         None
     };
     [for_the_access_token, to_keep_alive].into_iter().flatten().min()
+}
+
+/// This long, give or take a quarter that is the connection's own: how often it is probed.
+#[must_use]
+pub fn give_or_take(time: Duration, c: &Connection) -> Duration {
+    time.mul_f64(0.75 + fraction_of(c.id.as_str()) / 2.0)
 }
 
 /// When an access token that ends at `end` is renewed.

@@ -150,10 +150,10 @@ fn a_grant_is_due_ahead_of_its_end_and_never_all_at_once() {
     let mut due: Vec<_> = many(&active())
         .iter()
         .map(|one| {
-            let due = next_due(one, &slack, NOW).unwrap();
+            let due = next_due(one, &slack, (NOW, DAY)).unwrap();
             assert!(due <= latest && due > earliest);
             assert_eq!(
-                next_due(one, &slack, NOW),
+                next_due(one, &slack, (NOW, DAY)),
                 Some(due),
                 "each has its own place, and keeps it"
             );
@@ -172,7 +172,7 @@ fn a_very_short_life_is_not_refreshed_in_a_loop() {
     let mut brief = active();
     brief.schedule.expires_at = Some(NOW.after(Duration::from_secs(10)));
     for one in many(&brief) {
-        assert!(next_due(&one, &slack, NOW).unwrap() >= NOW.after(Duration::from_secs(5)));
+        assert!(next_due(&one, &slack, (NOW, DAY)).unwrap() >= NOW.after(Duration::from_secs(5)));
     }
 }
 
@@ -182,7 +182,7 @@ fn where_a_valid_token_is_not_refreshed_it_is_due_just_after_its_end() {
     strict.refreshing.early = false;
     let end = active().schedule.expires_at.unwrap();
     for one in many(&active()) {
-        let due = next_due(&one, &strict, NOW).unwrap();
+        let due = next_due(&one, &strict, (NOW, DAY)).unwrap();
         assert!(due > end && due <= end.after(Duration::from_secs(10)));
     }
 }
@@ -196,14 +196,18 @@ fn a_grant_that_would_die_of_disuse_is_used_before() {
     idle.schedule.expires_at = None;
     idle.schedule.refresh_issued_at = Some(NOW);
     application.oauth2.as_mut().unwrap().probe = None;
-    assert_eq!(next_due(&idle, &application, NOW), None, "nothing is known of its end");
+    assert_eq!(
+        next_due(&idle, &application, (NOW, DAY)),
+        None,
+        "nothing is known of its end"
+    );
     idle.schedule.expected = predict::expected(&idle, &application.lifetimes, None);
     for one in many(&idle) {
-        let due = next_due(&one, &application, NOW).unwrap();
+        let due = next_due(&one, &application, (NOW, DAY)).unwrap();
         assert!(due >= NOW.after(Duration::from_hours(6 * 24)) && due <= NOW.after(Duration::from_hours(8 * 24)));
         let end = one.schedule.expected.end.unwrap();
         assert_eq!(
-            next_due(&one, &application, end),
+            next_due(&one, &application, (end, DAY)),
             None,
             "it works beyond what is known: no loop"
         );
@@ -215,9 +219,9 @@ fn a_grant_that_cannot_be_refreshed_is_looked_at_when_it_ends() {
     let slack = application("slack");
     let mut without = active();
     without.schedule.has_refresh_token = false;
-    assert_eq!(next_due(&without, &slack, NOW), without.schedule.expires_at);
+    assert_eq!(next_due(&without, &slack, (NOW, DAY)), without.schedule.expires_at);
     without.schedule.expires_at = None;
-    let about_a_day = next_due(&without, &slack, NOW).unwrap();
+    let about_a_day = next_due(&without, &slack, (NOW, DAY)).unwrap();
     assert!(about_a_day >= NOW.after(Duration::from_hours(18)) && about_a_day <= NOW.after(Duration::from_hours(30)));
 }
 
@@ -237,7 +241,7 @@ fn trouble_is_retried_at_random_later_and_later_and_at_most_hourly() {
     });
     troubled.schedule.retry_wait = Some(hour / 2);
     assert_eq!(
-        next_due(&troubled, &application("slack"), NOW),
+        next_due(&troubled, &application("slack"), (NOW, DAY)),
         Some(NOW.after(hour / 2))
     );
 }
@@ -359,8 +363,15 @@ fn the_team_is_told_once_of_an_end_that_will_come_and_of_a_moving_one_only_in_tr
 #[test]
 fn a_flagged_grant_is_tried_daily_for_a_month() {
     let slack = application("slack");
-    let due = next_due(&flagged(), &slack, NOW).unwrap();
+    let due = next_due(&flagged(), &slack, (NOW, DAY)).unwrap();
     assert!(due >= NOW.after(DAY.mul_f64(0.75)) && due <= NOW.after(DAY.mul_f64(1.25)));
-    assert!(next_due(&flagged(), &slack, NOW.after(30 * DAY).before(Duration::from_millis(1))).is_some());
-    assert_eq!(next_due(&flagged(), &slack, NOW.after(30 * DAY)), None);
+    assert!(
+        next_due(
+            &flagged(),
+            &slack,
+            (NOW.after(30 * DAY).before(Duration::from_millis(1)), DAY)
+        )
+        .is_some()
+    );
+    assert_eq!(next_due(&flagged(), &slack, (NOW.after(30 * DAY), DAY)), None);
 }

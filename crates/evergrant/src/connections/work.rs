@@ -2,8 +2,9 @@
 
 use super::credential::{self, Credential};
 use super::model::{Connection, ConnectionStatus, Schedule};
-use super::record::{Observed, Recorded, by_hand, plain_entry, record};
+use super::record::{Observed, Recorded, by_hand, plain_entry, record, write_change};
 use super::store::{self, Guard};
+use super::transition::Change;
 use crate::accounts::LinkedAccount;
 use crate::app::App;
 use crate::catalog::AuthType;
@@ -11,6 +12,7 @@ use crate::db::Tx;
 use crate::error::Error;
 use crate::ids::ConnectionId;
 use crate::tenants::{self, Tenant};
+use crate::verdict::Judgement;
 
 /// A live or lately disconnected connection of this tenant.
 pub async fn find(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Connection, Error> {
@@ -47,6 +49,20 @@ pub async fn expire(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Con
             "the connection has changed meanwhile; look at it and try again".to_owned(),
         )),
     }
+}
+
+/// Keeps an observation for a while that changes nothing, unless another credential has been stored meanwhile.
+pub async fn remember(app: &App, tenant: &Tenant, c: &Connection, seen: &Judgement) -> Result<(), Error> {
+    let now = app.now();
+    let guard = Guard {
+        version: c.version,
+        fence: None,
+    };
+    let mut tx = app.db.begin().await?;
+    if store::hold(&mut tx, &tenant.id, &c.id, (guard, now)).await?.is_some() {
+        write_change(&mut tx, tenant, c, (&Change::Nothing, seen, now)).await?;
+    }
+    tx.commit().await
 }
 
 /// Erases a live connection within the caller's transaction: credential, identifier and evidence go, id and times stay.

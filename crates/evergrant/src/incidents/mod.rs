@@ -19,5 +19,5 @@ mod model;
 pub mod store;
 mod work;
 
-pub use model::{ClosedBy, Closing, Incident, Seen, Sighting, Witness, next_try_after};
+pub use model::{ClosedBy, Closing, Incident, KEPT_AFTER_CLOSING, Seen, Sighting, Witness, next_try_after};
 pub use work::{Gate, close, find, gate, list, observe, works};

@@ -11,6 +11,8 @@ use crate::verdict::{Evidence, Judgement};
 pub(super) const QUIET: Duration = Duration::from_mins(5);
 /// How long the only witness of an incident which others refuted is not believed alone.
 pub(super) const DISBELIEF: Duration = Duration::from_hours(7 * 24);
+/// How long closed incidents are kept.
+pub const KEPT_AFTER_CLOSING: Duration = Duration::from_hours(90 * 24);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
@@ -97,6 +99,8 @@ pub enum Witness<'a> {
     Connection(&'a ConnectionId),
     /// A customer on the way through the provider's consent.
     Consent,
+    /// A request that only asks whether the client is known.
+    Probe,
     /// The team itself.
     Team,
 }
@@ -106,6 +110,7 @@ impl Witness<'_> {
         match self {
             Self::Connection(id) => id.as_str(),
             Self::Consent => "consent",
+            Self::Probe => "probe",
             Self::Team => "team",
         }
     }

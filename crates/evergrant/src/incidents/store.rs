@@ -61,7 +61,9 @@ pub async fn open(conn: &mut AnyConnection, tenant: &TenantId, seen: &Sighting<'
 fn first_try(seen: &Sighting<'_>) -> Timestamp {
     match seen.witness {
         Witness::Consent => seen.now,
-        Witness::Connection(_) | Witness::Team => seen.now.after(next_try_after(std::time::Duration::ZERO)),
+        Witness::Connection(_) | Witness::Probe | Witness::Team => {
+            seen.now.after(next_try_after(std::time::Duration::ZERO))
+        }
     }
 }
 
@@ -197,6 +199,17 @@ pub async fn list(conn: &mut AnyConnection, tenant: &TenantId, open_only: bool) 
         .fetch_all(conn)
         .await?;
     rows.iter().map(incident).collect()
+}
+
+const PURGE: &str = "DELETE FROM incidents WHERE closed_at < $1";
+
+/// Removes incidents that were closed before `before`, over all tenants.
+pub async fn purge_of_all_tenants(conn: &mut AnyConnection, before: Timestamp) -> Result<u64, Error> {
+    Ok(sqlx::query(PURGE)
+        .bind(before.as_millis())
+        .execute(conn)
+        .await?
+        .rows_affected())
 }
 
 fn incident(row: &AnyRow) -> Result<Incident, Error> {

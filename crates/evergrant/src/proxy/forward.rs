@@ -14,6 +14,7 @@ use crate::catalog::Application;
 use crate::connections::{self, Connection, ConnectionStatus, Credential, Guard, Observed};
 use crate::egress::Download;
 use crate::error::{CallFault, Error};
+use crate::reason::{Confidence, Verdict};
 use crate::refresh::{self, Did, Why};
 use crate::tenants::Tenant;
 use crate::verdict::Judgement;
@@ -86,7 +87,7 @@ impl Story<'_> {
             Told::Refused(answer, judgement) => (answer, judgement),
         };
         if !held.connection.schedule.has_refresh_token {
-            return self.refused(held.connection, answer, judgement).await;
+            return self.refused((held.connection, None), answer, judgement).await;
         }
         let Some((newer, fresh)) = self.renewed(&held).await? else {
             return Ok(answer);
@@ -98,7 +99,7 @@ impl Story<'_> {
         tracing::info!(connection = %newer.connection.id, "the access token was refused and has been renewed; the call is repeated");
         match self.once(exchange, &newer, fresh).await? {
             Told::Answer(answer) => Ok(answer),
-            Told::Refused(answer, judgement) => self.refused(newer.connection, answer, judgement).await,
+            Told::Refused(answer, judgement) => self.refused((newer.connection, fresh), answer, judgement).await,
         }
     }
 
@@ -117,7 +118,7 @@ impl Story<'_> {
             Some(judgement) if is_refusal(&held.connection, &judgement, self.app) => {
                 return Ok(Told::Refused(answer, judgement));
             }
-            Some(judgement) if judgement.verdict != crate::reason::Verdict::Ok => {}
+            Some(judgement) if judgement.verdict != Verdict::Ok => self.keep(&held.connection, &judgement).await,
             _ if answer.status().is_success() => self.note(&held.connection, answer.status()).await,
             _ => {}
         }
@@ -133,6 +134,35 @@ impl Story<'_> {
         if let Err(error) = noted {
             tracing::warn!(connection = %connection.id, %error, "a success could not be written down");
         }
+    }
+
+    /// A failure that cannot be kept is still the caller's answer.
+    async fn keep(&self, connection: &Connection, seen: &Judgement) {
+        if let Err(error) = self.successes.keep(self.app, self.tenant, (connection, seen)).await {
+            tracing::warn!(connection = %connection.id, %error, "a failure could not be kept");
+        }
+    }
+
+    /// Whether what was refused has been, or is being, looked into: a refusal without a word on its cause proves nothing where
+    /// the application has a call that does.
+    async fn is_looked_into(
+        &self,
+        (connection, fresh): (&Connection, Option<bool>),
+        seen: &Judgement,
+    ) -> Result<bool, Error> {
+        let doubtful = seen.confidence == Confidence::Inferred
+            && (seen.evidence.words.is_empty() || !connection.schedule.has_refresh_token);
+        if !doubtful || !self.application.proves(connection.auth_type) {
+            return Ok(false);
+        }
+        if self.successes.may_doubt(connection, self.app.now()) {
+            self.keep(connection, seen).await;
+            let about = (self.application, connection);
+            return Ok(refresh::second_look(self.app, self.tenant, about, fresh)
+                .await?
+                .is_some());
+        }
+        Ok(true)
     }
 
     /// The credential that replaces a refused one, and whether a refresh has just produced it; `None` where the team has no
@@ -162,11 +192,11 @@ impl Story<'_> {
     /// Refused, and nothing left to try: if that is proof, it is recorded and the caller is told; else the answer is the caller's.
     async fn refused(
         &self,
-        connection: Connection,
+        (connection, fresh): (Connection, Option<bool>),
         answer: Response<Download>,
         judgement: Judgement,
     ) -> Result<Response<Download>, Error> {
-        if flags(&connection, &judgement, self.app) {
+        if flags(&connection, &judgement, self.app) && !self.is_looked_into((&connection, fresh), &judgement).await? {
             let seen = Observed {
                 guard: Guard {
                     version: connection.version,

@@ -1,31 +1,57 @@
-//! When a credential last worked, as far as calls show it.
+//! When a credential last worked, as far as calls show it, and what was said when it did not.
 //!
-//! Most calls succeed, so not each is written down: the first with a new token, and then one in ten minutes.
+//! Most calls succeed, so not each is written down: the first with a new token, and then one in ten minutes. Failures that change
+//! nothing are kept as seldom.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::lately::Lately;
 use super::store;
 use crate::app::App;
 use crate::catalog::AuthType;
 use crate::clock::Timestamp;
 use crate::connections::{self, Connection, Guard, Observed};
 use crate::error::Error;
-use crate::ids::ConnectionId;
 use crate::tenants::Tenant;
 use crate::verdict::Judgement;
 
 /// How fresh what is written down is kept.
 const FRESH: Duration = Duration::from_mins(10);
-/// How many connections are remembered; past that all are forgotten, and written down once more.
-const MOST: usize = 100_000;
+/// How long a credential that was doubted is not doubted again.
+const SURE: Duration = Duration::from_mins(1);
 
-/// What was written down lately, so that it is not tried again by every call of a busy connection. Cloning shares it.
+/// What was noted lately, so that it is not tried again by every call of a busy connection. Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub struct Successes(Arc<Mutex<HashMap<ConnectionId, (i64, Timestamp)>>>);
+pub struct Successes {
+    /// Successes that were written down.
+    written: Lately,
+    /// Failures that were kept.
+    failed: Lately,
+    /// Credentials that were asked about because a refusal proved nothing.
+    doubted: Lately,
+}
 
 impl Successes {
+    /// Whether a refusal that proves nothing is looked into: at most one caller is told so, once a minute, and none within a minute
+    /// of the credential's being accepted, whoever saw that.
+    pub(super) fn may_doubt(&self, c: &Connection, now: Timestamp) -> bool {
+        let proved = |at: Timestamp| at.after(SURE) > now && c.schedule.issued_at.is_none_or(|issued| at > issued);
+        !c.last_ok_at.is_some_and(proved) && self.doubted.is_first(c, (now, SURE))
+    }
+
+    /// Keeps a failure that speaks of the credential and changes nothing, one in ten minutes.
+    pub(super) async fn keep(
+        &self,
+        app: &App,
+        tenant: &Tenant,
+        (c, seen): (&Connection, &Judgement),
+    ) -> Result<(), Error> {
+        if seen.reason.is_none() || !self.failed.is_first(c, (app.now(), FRESH)) {
+            return Ok(());
+        }
+        connections::remember(app, tenant, c, seen).await
+    }
+
     /// Whether a success with this credential is to be written down; at most one caller is told so.
     fn is_due(&self, c: &Connection, now: Timestamp) -> bool {
         let stale = |at: Timestamp| at.after(FRESH) <= now;
@@ -35,18 +61,7 @@ impl Successes {
         if known {
             return false;
         }
-        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lately = written
-            .get(&c.id)
-            .is_some_and(|(version, at)| *version == c.version && !stale(*at) && *at <= now);
-        if lately {
-            return false;
-        }
-        if written.len() >= MOST {
-            written.clear();
-        }
-        written.insert(c.id.clone(), (c.version, now));
-        true
+        self.written.is_first(c, (now, FRESH))
     }
 
     /// Notes that a call was accepted. A key under trouble is well again: nothing else could show it sooner.

@@ -10,6 +10,7 @@ use super::outcome::{Did, Outcome};
 use super::plan::Why;
 use super::renew::{FIRST_PAUSE, FRESH_LEASE, Held, STORE_TRIES, application, as_it_is, give_back};
 use super::way::{Way, way};
+use super::witness::look_twice;
 use crate::app::App;
 use crate::catalog::{Application, Lifetimes, Rotation};
 use crate::clients::{self, Purpose};
@@ -80,7 +81,11 @@ pub(super) async fn attempt(app: &App, tenant: &Tenant, held: &Held, why: Why) -
     let outcome = if seen.fresh.is_some() {
         store_whatever_happens(app, tenant, held.connection(), &seen).await
     } else {
-        settle(app, tenant, held, seen).await
+        let judgement = seen.judgement.clone();
+        let settled = settle(app, tenant, held, seen).await;
+        let about = (&*prepared.application, &prepared.endpoint);
+        look_twice(app, tenant, about, &judgement).await;
+        settled
     }?;
     app.steps.at(Step::RefreshCommitted).await;
     Ok(outcome)
@@ -205,7 +210,8 @@ fn read(app: &App, held: &Connection, prepared: &Prepared, answered: Answered) -
         observed.fresh = Some(fresh);
         return Ok(observed);
     }
-    let judgement = judge(&seen, &application.rules);
+    let mut judgement = judge(&seen, &application.rules);
+    judgement.evidence = judgement.evidence.without(sent.iter().map(Secret::expose));
     // A success that holds no token is no success, and the provider may have rotated.
     let empty = judgement.verdict == Verdict::Ok;
     let judgement = if empty { no_tokens(judgement) } else { judgement };

@@ -62,6 +62,20 @@ async fn renewed(
     again(app, tenant, application, outcome).await
 }
 
+/// Asks the provider once about a credential that a call has just been refused with, in words that prove nothing, and records
+/// what it says; `None` where the application has no call that would prove anything.
+pub async fn second_look(
+    app: &App,
+    tenant: &Tenant,
+    (application, connection): (&Application, &Connection),
+    fresh_from_refresh: Option<bool>,
+) -> Result<Option<Outcome>, Error> {
+    let Some(seen) = observe(app, tenant, (application, connection), fresh_from_refresh).await? else {
+        return Ok(None);
+    };
+    settle(app, tenant, connection.clone(), seen).await.map(Some)
+}
+
 /// Asks once more: where a refresh has just produced the token, its refusal is proof.
 async fn again(app: &App, tenant: &Tenant, application: &Application, renewed: Outcome) -> Result<Outcome, Error> {
     let fresh = matches!(renewed.did, Did::Renewed | Did::Waited).then_some(true);

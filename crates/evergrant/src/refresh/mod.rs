@@ -22,7 +22,8 @@
 //! token is proof; so is a refused key.
 //!
 //! Reading order: [`plan()`] decides, `lease` claims, `hold` keeps back what would find a broken OAuth client, [`renew()`] is the story, in which `attempt` uses the refresh token on its
-//! `way` past the breakers, and `ask` asks about what cannot be refreshed. `sweep` does so for all that is due, which `store`
+//! `way` past the breakers, `witness` looks twice at a client that was refused, and `ask` asks about what cannot be refreshed, unless
+//! `spare` finds that traffic proves it. `sweep` does so for all that is due, which `store`
 //! finds. [`check()`] asks the provider now, [`live()`] hands out a credential that works.
 
 mod ask;
@@ -35,13 +36,15 @@ mod once;
 mod outcome;
 mod plan;
 mod renew;
+mod spare;
 pub mod store;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod way;
+mod witness;
 
-pub use check::check;
+pub use check::{check, second_look};
 pub use lease::{LEASE, Lease, claim, claim_due, held_until, postpone, release};
 pub use live::{live, live_of, reauth_required};
 pub use once::exchange_once;

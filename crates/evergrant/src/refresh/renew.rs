@@ -8,6 +8,7 @@ use super::hold;
 use super::lease::{self, LEASE, Lease};
 use super::outcome::{Did, Outcome};
 use super::plan::{Plan, Why, plan};
+use super::spare;
 use super::store::Times;
 use crate::app::App;
 use crate::catalog::Application;
@@ -98,7 +99,16 @@ pub(super) async fn with_lease(app: &App, tenant: &Tenant, held: Held, why: Why)
             }
             None => attempt(app, tenant, &held, why).await,
         },
-        Plan::Ask => ask(app, tenant, &held).await,
+        Plan::Ask => match spare::spared_until(app, held.connection(), why) {
+            Some(until) => {
+                give_back(app, &held, Some(until)).await?;
+                Ok(Outcome {
+                    did: Did::NotNeeded,
+                    connection: held.lease.connection,
+                })
+            }
+            None => ask(app, tenant, &held).await,
+        },
         Plan::Reauthorize => settle(app, tenant, &held, ended(held.connection())).await,
         Plan::UseAsIs => {
             give_back(app, &held, None).await?;

@@ -140,6 +140,29 @@ fn due(row: &AnyRow) -> Result<Due, Error> {
     })
 }
 
+const WAITING: &str = "SELECT id FROM connections WHERE tenant = $1 AND slug = $2 AND auth_type = 'oauth2' \
+    AND has_refresh_token = 1 AND due_at <= $3 AND (lease_until IS NULL OR lease_until <= $4) ORDER BY id LIMIT $5";
+
+/// The grants of an application that are due and not under way, in the order in which rows are locked.
+pub async fn waiting_of(
+    conn: &mut AnyConnection,
+    (tenant, slug): (&TenantId, &str),
+    times: Times,
+    limit: i64,
+) -> Result<Vec<ConnectionId>, Error> {
+    let rows = sqlx::query(WAITING)
+        .bind(tenant.as_str())
+        .bind(slug)
+        .bind(times.now.as_millis())
+        .bind(times.lease.as_millis())
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| Ok(ConnectionId::trusted(row.try_get(0)?)))
+        .collect()
+}
+
 /// The first of each lane, then the second of each, and so on; what was found twice, once.
 fn in_turn(found: Vec<Due>) -> Vec<Due> {
     let mut seen = HashSet::new();

@@ -6,7 +6,7 @@
 
 use super::body::{MOST_BYTES, Shape};
 use super::generic::{client_trouble, our_fault, our_request, outage, passing, stated_cause};
-use super::model::{Auth, Observation};
+use super::model::{Auth, Observation, Phase};
 use super::resolve::Finding;
 use super::rules::Meaning;
 use super::signals::Signals;
@@ -23,7 +23,9 @@ pub(super) fn find(seen: &Observation, signals: &Signals) -> Finding {
     if let Some(finding) = passing(seen, signals) {
         return finding;
     }
-    if let Some(words) = words::OTHER_TOKEN.found(signals) {
+    // A probe carries nothing but the credential: there is no other token that its 401 could speak of.
+    let sent_alone = seen.phase == Phase::Probe && seen.status == 401;
+    if let Some(words) = words::OTHER_TOKEN.found(signals).filter(|_| !sent_alone) {
         return our_request("generic.call.other_token", signals).with_words(words);
     }
     let refused = refusing_words(seen, signals);
@@ -58,7 +60,7 @@ pub(super) fn find(seen: &Observation, signals: &Signals) -> Finding {
             denied(
                 "generic.call.denied",
                 reason,
-                forbidden.or_else(|| signals.codes.first().cloned()).unwrap_or_default(),
+                forbidden.or_else(|| signals.quotable_code()).unwrap_or_default(),
             )
         }
     }
@@ -81,7 +83,10 @@ fn refusing_words(seen: &Observation, signals: &Signals) -> Option<String> {
         let said = words::REFUSED.found(signals).or_else(revoked);
         said.or_else(|| words::SURELY_REFUSED.found(signals)).or_else(expired)
     } else {
-        words::SURELY_REFUSED.found(signals)
+        // A record, a job or an integration that failed may quote the refusal of somebody else's credential.
+        words::SURELY_REFUSED
+            .found(signals)
+            .filter(|_| words::THIRD_PARTY.in_text(signals).is_none())
     }
 }
 
@@ -142,7 +147,11 @@ fn dead(seen: &Observation, signals: &Signals, refused: Option<String>) -> Optio
     if refused.is_none() && seen.status != 401 {
         return None;
     }
-    Some(refusal(signals, refused.unwrap_or_default()))
+    let finding = refusal(signals, refused.unwrap_or_default());
+    Some(match words::THIRD_PARTY.in_text(signals) {
+        Some(_) => finding.unsure(),
+        None => finding,
+    })
 }
 
 /// Under 401 and 403 answers speak of our credential, unless they are pages for people.

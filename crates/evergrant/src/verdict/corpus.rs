@@ -88,7 +88,11 @@ impl Default for Raw {
 impl Entry {
     /// Reads one line.
     pub fn parse(line: &str) -> Result<Self, serde_json::Error> {
-        let raw: Raw = serde_json::from_str(line.trim_start_matches('\u{feff}'))?;
+        let line = line.trim_start_matches('\u{feff}').trim_start();
+        if !line.starts_with('{') {
+            return Err(serde::de::Error::custom("not a JSON object"));
+        }
+        let raw: Raw = serde_json::from_str(line)?;
         let context = raw.context.unwrap_or_default();
         let as_text = |value: Value| match value {
             Value::String(text) => text,
@@ -242,6 +246,10 @@ pub struct Score {
     pub by_reason: BTreeMap<&'static str, Tally>,
     /// Every entry judged otherwise than its label says.
     pub wrong: Vec<String>,
+    /// How many lines could not be read.
+    pub unread: u64,
+    /// The first hundred of them: number and cause.
+    pub unread_lines: Vec<String>,
 }
 
 impl Score {
@@ -263,6 +271,13 @@ impl Score {
                 "{id}: {} {said} by {}, wanted {wanted}",
                 line.verdict, line.rule
             ));
+        }
+    }
+
+    fn could_not_read(&mut self, number: u64, what: &dyn fmt::Display) {
+        self.unread += 1;
+        if self.unread_lines.len() < 100 {
+            self.unread_lines.push(format!("line {number}: {what}"));
         }
     }
 
@@ -321,8 +336,9 @@ const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 
 /// Judges every line of `input` and writes one line each to `output`; empty lines are passed over.
 ///
-/// `rules_for` gives the rules of a provider or slug. A line that cannot be read, or is longer than 16 MiB, ends the work
-/// with an error that names its number; what came before it has been written. Bytes that are no UTF-8 are replaced.
+/// `rules_for` gives the rules of a provider or slug. A line that cannot be read, or is longer than 16 MiB, is passed over and
+/// told in [`Score::unread`] by its number. Bytes that are no UTF-8 are replaced; a byte order mark and carriage returns mean
+/// nothing.
 pub fn judge_lines<'r>(
     mut input: impl BufRead,
     mut output: impl Write,
@@ -331,21 +347,28 @@ pub fn judge_lines<'r>(
     let mut score = Score::default();
     let mut line = Vec::new();
     for number in 1_u64.. {
-        let bad =
-            |what: &dyn fmt::Display| io::Error::new(io::ErrorKind::InvalidData, format!("line {number}: {what}"));
         line.clear();
         let read = input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
         if read == 0 {
             break;
         }
         if line.len() as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
-            return Err(bad(&"longer than 16 MiB"));
-        }
-        let text = String::from_utf8_lossy(&line);
-        if text.trim().is_empty() {
+            input.skip_until(b'\n')?;
+            score.could_not_read(number, &"longer than 16 MiB");
             continue;
         }
-        let entry = Entry::parse(&text).map_err(|error| bad(&error))?;
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_start_matches('\u{feff}').trim();
+        if text.is_empty() {
+            continue;
+        }
+        let entry = match Entry::parse(text) {
+            Ok(entry) => entry,
+            Err(error) => {
+                score.could_not_read(number, &error);
+                continue;
+            }
+        };
         let judged = entry.judge(&rules_for(&entry.provider));
         score.add(&entry, &judged);
         serde_json::to_writer(&mut output, &judged)?;

@@ -165,7 +165,7 @@ fn refused_refresh(seen: &Observation, signals: &Signals) -> Finding {
         // RFC 6749, 5.2: 401 is for failed client authentication.
         (401, true) => {
             let reason = Some(Reason::OauthClientSecretInvalid);
-            let words = signals.codes.first().cloned().unwrap_or_default();
+            let words = signals.quotable_code().unwrap_or_default();
             Finding::inferred("generic.client.unauthorized", Verdict::AppBroken, reason).with_words(words)
         }
         (400..=499, true) | (400 | 404 | 405 | 415 | 422, false) | (200..=299, _) => {
@@ -238,7 +238,7 @@ pub(super) fn client_trouble(seen: &Observation, signals: &Signals) -> Option<Fi
 }
 
 pub(super) fn our_request(rule: &str, signals: &Signals) -> Finding {
-    let words = signals.codes.first().cloned().unwrap_or_default();
+    let words = signals.quotable_code().unwrap_or_default();
     Finding::inferred(rule, Verdict::ConfigError, Some(Reason::BadRequest)).with_words(words)
 }
 
@@ -280,10 +280,5 @@ fn callback(signals: &Signals) -> Finding {
             Some(Reason::BadRequest),
         ),
     };
-    Finding::stated(
-        rule,
-        verdict,
-        reason,
-        signals.codes.first().cloned().unwrap_or_default(),
-    )
+    Finding::stated(rule, verdict, reason, signals.quotable_code().unwrap_or_default())
 }

@@ -219,6 +219,19 @@ pub struct Evidence {
     pub status: u16,
 }
 
+impl Evidence {
+    /// The same without what was secret in the request: some providers repeat it.
+    #[must_use]
+    pub fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        for secret in secrets.into_iter().filter(|secret| secret.len() >= 4) {
+            self.words = self.words.replace(secret, "[redacted]");
+            // Words are quoted in lower case.
+            self.words = self.words.replace(&secret.to_lowercase(), "[redacted]");
+        }
+        self
+    }
+}
+
 /// What one observation means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {

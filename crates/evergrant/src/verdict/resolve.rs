@@ -116,7 +116,7 @@ pub(super) fn judgement(seen: &Observation, finding: Finding) -> Judgement {
         Conclusion::Means(meaning) => {
             let (verdict, reason, stated) = resolve(seen, meaning);
             // A bare status states nothing.
-            (verdict, reason, stated && !finding.words.is_empty())
+            (verdict, reason, stated && finding.stated && !finding.words.is_empty())
         }
     };
     Judgement {

@@ -82,6 +82,21 @@ impl Signals {
         codes.iter().copied().find(|code| self.has_code(code))
     }
 
+    /// The first code, where it looks like one: what a provider puts there may as well be the token that it was sent.
+    pub(super) fn quotable_code(&self) -> Option<String> {
+        let code = self.codes.first()?;
+        let is_word = |word: &str| {
+            let digits = word.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+            digits.len() <= 8 && digits.bytes().all(|b| b.is_ascii_digit())
+        };
+        let looks_like_one = code.len() <= 60 && code.split(['_', '-', '.', ':']).all(is_word);
+        Some(if looks_like_one {
+            code.clone()
+        } else {
+            "[redacted]".to_owned()
+        })
+    }
+
     /// Whether the answer's texts or codes contain that part, whatever its case.
     pub(super) fn has_text(&self, part: &str) -> bool {
         self.text.contains(&part.to_lowercase())

@@ -54,7 +54,7 @@ concepts! {
     OUTAGE {
         codes: ["server_error", "temporarily_unavailable", "internal_failure", "internal_error", "internal_server_error", "service_unavailable",
             "backend_error", "overloaded_error", "gateway_timeout", "timeout", "migration_in_progress", "maintenance", "request_timeout", "fatal_error"],
-        phrases: r"temporar(?:y|ily) (?:un|fail|error|outage|down|not)|is (?:currently )?(?:not responding|unavailable|down\b|overloaded|being migrated)|under maintenance|maintenance (?:mode|window)|internal (?:server )?error|system error|(?:please )?try again (?:later|soon|in a )|timed out|transient error|wartungsarbeiten|vorübergehend nicht|en maintenance|temporairement indisponible|en mantenimiento|メンテナンス中|系统维护"
+        phrases: r"temporar(?:y|ily) (?:un|fail|error|outage|down|not)|is (?:currently )?(?:not responding|unavailable|down\b|overloaded|being migrated)|(?:under|down for|scheduled|planned|undergoing) maintenance|maintenance (?:mode|window|in progress)|\bback (?:soon|shortly|online)\b|internal (?:server )?error|system error|(?:please )?try again (?:later|soon|in a )|timed out|transient error|wartungsarbeiten|vorübergehend nicht|en maintenance|temporairement indisponible|en mantenimiento|メンテナンス中|系统维护"
     }
     /// The saving collided with another: try again.
     CONFLICT { codes: ["conflict_error"], phrases: r"\A\z.|please (?:try again|retry)" }
@@ -121,8 +121,8 @@ concepts! {
     }
     /// We did not send the credential, or not in the right form.
     OUR_FAULT {
-        codes: ["signature_expired", "request_time_too_skewed", "request_expired", "missing_authorization", "missing_token", "token_missing", "no_authorization", "missing_credentials", "not_authed", "missing_authentication"],
-        phrases: r"missing (?:a )?(?:valid |required )(?:authentication|authorization|parameter)|missing (?:the )?(?:authorization|authentication|access.?token|auth)\b|(?:token|credentials?|api.?key|authorization)\b.{0,24} (?:is|was|are|were) (?:missing|not (?:provided|supplied|present|specified))|not found (?:on|in) the request|credentials? not found|(?:no|without) (?:access token|api key|credentials?|authorization|authentication)\b.{0,24}(?:provided|supplied|sent|present|found)|(?:you (?:did not|didn't|have not) provide)|login required\.|(?:token|header).{0,20} parsing failed|unable to parse.{0,20}token|invalid jwt|unsupported grant.?type|(?:signature|request|jws|assertion) (?:has )?expired|(?:invalid|bad|expired|stale|old) timestamp|timestamp [^.\n:]{0,24}(?:invalid|expired|too old|out of range|outside|skew)|clock.?skew|too ?skewed|\bnonce\b|used before issued|not yet valid|issued in the future|\b(?:https|ssl|tls) (?:is )?required"
+        codes: ["signature_does_not_match", "signature_expired", "request_time_too_skewed", "request_expired", "missing_authorization", "missing_token", "token_missing", "no_authorization", "missing_credentials", "not_authed", "missing_authentication"],
+        phrases: r"missing (?:a )?(?:valid |required )(?:authentication|authorization|parameter)|missing (?:the )?(?:authorization|authentication|access.?token|auth)\b|(?:token|credentials?|api.?key|authorization)\b.{0,24} (?:is|was|are|were) (?:missing|not (?:provided|supplied|present|specified))|not found (?:on|in) the request|credentials? not found|(?:no|without) (?:access token|api key|credentials?|authorization|authentication)\b.{0,24}(?:provided|supplied|sent|present|found)|(?:you (?:did not|didn't|have not) provide)|login required\.|(?:token|header).{0,20} parsing failed|unable to parse.{0,20}token|invalid jwt|unsupported grant.?type|(?:signature|request|jws|assertion) (?:has )?expired|signature\b[^.\n]{0,40}\bdoes not match|(?:invalid|bad|expired|stale|old) timestamp|timestamp [^.\n:]{0,24}(?:invalid|expired|too old|out of range|outside|skew)|clock.?skew|too ?skewed|\bnonce\b|used before issued|not yet valid|issued in the future|\b(?:https|ssl|tls) (?:is )?required"
     }
     /// Alive, without a permission.
     SCOPE {
@@ -172,7 +172,7 @@ concepts! {
     SURELY_REFUSED {
         codes: ["invalid_auth", "invalid_api_key", "api_key_invalid", "invalid_access_token", "access_token_expired", "expired_access_token",
             "access_token_revoked", "revoked_access_token", "token_expired", "expired_token", "token_revoked", "not_authenticated", "unauthenticated", "authentication_required"],
-        phrases: r"(?:access.?token|api.?key|oauth.?token|bearer.?token|api.?token)\b[^.\n]{0,60}\b(?:invalid|incorrect|expired|revoked|not valid|unrecogni[sz]ed|disabled|deactivated|deleted)|(?:invalid|incorrect|expired|unrecogni[sz]ed|error validating|failed to verify)[^.\n]{0,16}\b(?:access.?token|api.?key|x-api-key|oauth.?token|bearer.?token|api.?token|access key)|(?:api.?schlüssel|zugriffs.?token|zugangsdaten|anmeldedaten)[^.\n]{0,40}(?:ungültig|abgelaufen|widerrufen)|ungültige[rsn]? (?:api.?schlüssel|zugriffs.?token|zugangsdaten|anmeldedaten)|(?:clé (?:d.)?api|jeton d.accès|identifiants)[^.\n]{0,40}(?:invalide|expiré|révoqu)|(?:clave (?:de )?(?:la )?api|chave (?:de |da )?api|chiave api|token de ace?ss?o|credenciales)[^.\n]{0,40}(?:no (?:es |son )?válid|inválid|caducad|expirad|revocad|revogad|scadut|non valid|revocat)|(?:apiキー|アクセストークン|認証情報)[^。\n]{0,20}(?:無効|期限が?切れ|有効期限|失効|取り消され|正しくありません)|(?:访问令牌|api ?密钥)[^。\n]{0,12}(?:无效|过期|失效|撤销|吊销)|\bnot authenticated\b"
+        phrases: r"\brevoked (?:their|his|her|its|the) (?:permission|access|authori[sz]ation|consent)\b[^.\n]{0,16}\b(?:your|this) (?:app|application|integration|client)\b|(?:access.?token|api.?key|oauth.?token|bearer.?token|api.?token)\b[^.\n]{0,60}\b(?:invalid|incorrect|expired|revoked|not valid|unrecogni[sz]ed|disabled|deactivated|deleted)|(?:invalid|incorrect|expired|unrecogni[sz]ed|error validating|failed to verify)[^.\n]{0,16}\b(?:access.?token|api.?key|x-api-key|oauth.?token|bearer.?token|api.?token|access key)|(?:api.?schlüssel|zugriffs.?token|zugangsdaten|anmeldedaten)[^.\n]{0,40}(?:ungültig|abgelaufen|widerrufen)|ungültige[rsn]? (?:api.?schlüssel|zugriffs.?token|zugangsdaten|anmeldedaten)|(?:clé (?:d.)?api|jeton d.accès|identifiants)[^.\n]{0,40}(?:invalide|expiré|révoqu)|(?:clave (?:de )?(?:la )?api|chave (?:de |da )?api|chiave api|token de ace?ss?o|credenciales)[^.\n]{0,40}(?:no (?:es |son )?válid|inválid|caducad|expirad|revocad|revogad|scadut|non valid|revocat)|(?:apiキー|アクセストークン|認証情報)[^。\n]{0,20}(?:無効|期限が?切れ|有効期限|失効|取り消され|正しくありません)|(?:访问令牌|api ?密钥)[^。\n]{0,12}(?:无效|过期|失效|撤销|吊销)|\bnot authenticated\b"
     }
     /// "Missing" is only one guess.
     MISSING_OR_WORSE {
@@ -193,6 +193,11 @@ concepts! {
     OTHER_TOKEN {
         codes: ["invalid_csrf_token", "csrf_token_invalid", "invalid_page_token", "invalid_sync_token"],
         phrases: r"\b(?:csrf|xsrf|anti.?forgery|captcha|recaptcha|otp|one.?time|page|pagination|cursor|continuation|sync|delta|upload|checkout|payment|chat|video|meeting|import|export|verification|confirmation|invitation|invite|registration|device|push|share|reset|webhook|idempotency|partition|primary|foreign|encryption|object)[ _\-]?(?:session|token|key|link|code)s?\b"
+    }
+    /// Somebody the provider itself calls, whose refusal it passes on.
+    THIRD_PARTY {
+        codes: [],
+        phrases: r"\bupstream\b|\bthird.?party\b|\bintegration's\b|\bconnected (?:mailbox|inbox|calendar|account|integration)\b|\bdownstream\b"
     }
     /// What a credential is called, so that "revoked" under 403 speaks of ours.
     CREDENTIAL {

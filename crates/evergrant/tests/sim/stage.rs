@@ -165,6 +165,7 @@ fn handles(
         pace: Pace::default(),
         flights: Flights::default(),
         foretell: FORETELL,
+        probe_every: evergrant::app::PROBE_EVERY,
         steps: Steps::default(),
     }
 }

@@ -38,6 +38,10 @@ pub struct AuthUrl {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Saved {
     success: bool,
+    /// `true` where the application has no call that proves a key: it is stored as it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    unverified: bool,
 }
 
 async fn auth_url(
@@ -124,7 +128,10 @@ async fn save_keys(
         _ => Switch::Refused,
     };
     authorize::save_keys_as(app, (&on.tenant, &on.account), (&application, inputs(body)?), switch).await?;
-    Ok(Json(Saved { success: true }))
+    Ok(Json(Saved {
+        success: true,
+        unverified: !application.proves(AuthType::Keybased),
+    }))
 }
 
 /// Connects, or reconnects, with typed-in values. A value that the provider refuses changes nothing.

@@ -118,7 +118,11 @@ async fn connect(
             let browser = consent::browser(app, headers).unwrap_or_else(|| random_token(""));
             let (whose, wish) = ((&on.tenant, &on.account), (application, inputs));
             match authorize::save_keys_in_browser(app, whose, wish, browser.expose()).await? {
-                KeysSaved::Stored(_) => Ok(back(visitor, ("connected", &application.slug))),
+                KeysSaved::Stored(_) => {
+                    let proved = application.proves(AuthType::Keybased);
+                    let done = if proved { "connected" } else { "unverified" };
+                    Ok(back(visitor, (done, &application.slug)))
+                }
                 KeysSaved::Stopped(stopped) => {
                     let page = AccountPage::new(
                         visitor.frame.clone(),

@@ -110,10 +110,10 @@ impl DetailPage {
     /// What has just been done, where the page bears it out: an address can claim anything.
     pub(super) fn noticed(mut self, done: Option<&str>) -> Self {
         let standing = &self.status.standing;
+        let works = standing.is_connected() && !matches!(standing, Standing::Expired { .. });
         let key = match done {
-            Some("connected") if standing.is_connected() && !matches!(standing, Standing::Expired { .. }) => {
-                Some("detail.now_connected")
-            }
+            Some("connected") if works => Some("detail.now_connected"),
+            Some("unverified") if works => Some("detail.now_unverified"),
             Some("disconnected") if *standing == Standing::New => Some("detail.now_disconnected"),
             _ => None,
         };

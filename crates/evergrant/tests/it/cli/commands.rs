@@ -244,8 +244,6 @@ fn the_corpus_is_judged_line_by_line_and_scored() {
     assert!(score.contains("false flags 0"), "{score}");
     let piped = program.run_with(&["judge"], "{\"status\": 429}\n\n");
     assert!(piped.out.contains("rate_limited"), "{}", piped.out);
-    let wrong = program.run_with(&["judge"], "{\"status\": 429}\nnonsense\n");
-    assert!(wrong.code == 1 && wrong.err.contains("line 2"), "{}", wrong.err);
     assert!(!program.data().exists(), "judging needs no database");
 }
 

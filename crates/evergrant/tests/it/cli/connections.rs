@@ -11,7 +11,7 @@ use evergrant::db::Db;
 use evergrant::egress::Egress;
 use evergrant::secret::Secret;
 use evergrant::steps::Steps;
-use evergrant::tenants::{self, Environment};
+use evergrant::tenants::{self, Environment, Tenant};
 use evergrant::vault::Keyring;
 
 use super::Program;
@@ -20,8 +20,8 @@ use super::Program;
 const ORIGIN: &str = "http://127.0.0.1:9";
 const SLUG: &str = "sandbox-key";
 
-/// Stores a connection of `c-1` as the handlers would; returns its id.
-pub(super) async fn connect(program: &Program) -> String {
+/// The program's database, opened beside it, and the tenant whose commands these are.
+pub(super) async fn beside(program: &Program) -> (App, Tenant) {
     let database = program
         .settings
         .iter()
@@ -41,32 +41,45 @@ pub(super) async fn connect(program: &Program) -> String {
         pace: evergrant::pace::Pace::default(),
         flights: evergrant::flights::Flights::default(),
         foretell: evergrant::app::FORETELL,
+        probe_every: evergrant::app::PROBE_EVERY,
         steps: Steps::default(),
     });
     let found = tenants::store::find_environment(&mut app.db.read().await.unwrap(), "default", Environment::Test).await;
-    let tenant = found.unwrap().unwrap().tenant;
-    let account = accounts::create(&app, &tenant, &Change::of("c-1").unwrap())
-        .await
-        .unwrap()
-        .account;
+    (app, found.unwrap().unwrap().tenant)
+}
+
+/// Stores a connection of `c-1` as the handlers would; returns its id.
+pub(super) async fn connect(program: &Program) -> String {
+    let (app, tenant) = beside(program).await;
     let application = app.catalog.get(SLUG).unwrap().clone();
     let fields = application.inputs(AuthType::Keybased).iter();
     let values: BTreeMap<_, _> = fields
         .map(|field| (field.name.clone(), Secret::from("42".to_owned())))
         .collect();
+    let fresh = Fresh::keys(values, app.now());
+    let id = store(&app, &tenant, (SLUG, AuthType::Keybased), fresh).await;
+    app.db.close().await;
+    id
+}
+
+/// Stores a credential of `c-1`; returns the connection's id.
+pub(super) async fn store(app: &App, tenant: &Tenant, (slug, kind): (&str, AuthType), fresh: Fresh) -> String {
+    let account = accounts::create(app, tenant, &Change::of("c-1").unwrap())
+        .await
+        .unwrap()
+        .account;
     let given = Given {
         account: &account,
-        application: &application,
-        auth_type: AuthType::Keybased,
-        fresh: Fresh::keys(values, app.now()),
+        application: &app.catalog.get(slug).unwrap().clone(),
+        auth_type: kind,
+        fresh,
         identifier: None,
         proved: false,
         switch: evergrant::connections::Switch::Refused,
     };
     let mut tx = app.db.begin().await.unwrap();
-    let (connection, new) = connections::activate(&app, &mut tx, &tenant, given).await.unwrap();
+    let (connection, new) = connections::activate(app, &mut tx, tenant, given).await.unwrap();
     tx.commit().await.unwrap();
-    app.db.close().await;
     assert!(new);
     connection.id.to_string()
 }

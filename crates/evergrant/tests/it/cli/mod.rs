@@ -3,6 +3,8 @@
 mod audit;
 mod commands;
 mod connections;
+mod incidents;
+mod judge;
 pub(crate) mod program;
 mod sandbox;
 mod start;

@@ -100,6 +100,23 @@ impl Program {
         }
     }
 
+    /// Runs a command whose output is read no further than its beginning; returns the exit code and what it complained of.
+    pub(crate) fn run_unread(&self, words: &[&str], input: &str) -> (i32, String) {
+        let mut command = self.command(words);
+        let piped = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap();
+        drop(child.stdout.take());
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let done = child.wait_with_output().unwrap();
+        (
+            done.status.code().unwrap_or(-1),
+            String::from_utf8(done.stderr).unwrap(),
+        )
+    }
+
     /// Runs a command to its end.
     pub(crate) fn run(&self, words: &[&str]) -> Done {
         self.run_with(words, "")

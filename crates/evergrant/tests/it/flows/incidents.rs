@@ -237,6 +237,31 @@ async fn the_teams_word_that_the_client_is_gone_flags_all_and_asks_for_confirmat
 }
 
 #[tokio::test]
+async fn a_connection_that_is_alone_is_confirmed_by_a_question_that_needs_no_grant() {
+    crowd(1, async |c| {
+        c.provider.accept("another");
+        c.live(1, HOUR).await;
+        assert_eq!(c.incidents().await[0]["state"], "suspected");
+        assert_eq!(c.provider.counts(), (0, 1), "one sight alone asks nobody");
+        c.live(2, 10 * MINUTE).await;
+        let incidents = c.incidents().await;
+        assert_eq!(
+            (incidents.len(), &incidents[0]["state"]),
+            (1, &json!("confirmed")),
+            "{incidents:?}"
+        );
+        let refused = c.provider.counts().1;
+        c.live(6, 10 * MINUTE).await;
+        assert!(c.provider.counts().1 - refused <= 6, "confirmed once is enough");
+        assert_eq!((c.flagged().await, c.told().await), (0, [0, 0, 0, 1, 0]));
+        c.set_secret("another").await;
+        c.live(3, MINUTE).await;
+        assert_eq!(c.told().await, [0, 0, 0, 1, 1]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_only_one_that_is_refused_while_others_work_alarms_once() {
     crowd(2, async |c| {
         let all = c.all().await;

@@ -183,7 +183,15 @@ async fn where_nothing_proves_a_key_it_is_taken_as_it_is() {
         let token = s.t.session(CUSTOMER).await;
         let path = format!("/api/v2/app/{OWN}/save");
         let body = json!({ "key": "anything" });
-        s.t.by_session(Method::POST, &path, &token).json(&body).ok().await;
+        let answer = s.t.by_session(Method::POST, &path, &token).json(&body).ok().await;
+        assert_eq!(
+            answer,
+            json!({ "success": true, "unverified": true }),
+            "and the answer says so"
+        );
+        let path = format!("/api/v2/public/linked-account/integration/save-key-credentials/{OWN}");
+        let put = s.t.put(&path, &body).header("linked_account_id", CUSTOMER);
+        assert_eq!(put.ok().await["unverified"], true);
         let id = s.id_of(OWN).await;
         assert_eq!(s.act(&id, "check").await["outcome"], "unverified");
         s.live(3, Duration::from_hours(24)).await;

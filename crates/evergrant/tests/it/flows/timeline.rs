@@ -78,7 +78,7 @@ async fn the_last_few_observations_that_changed_nothing_stay_with_what_changed()
 async fn a_key_that_is_asked_about_and_well_says_when() {
     story(async |s| {
         let id = s.connect_key().await;
-        s.live(9, 24 * HOUR).await;
+        s.live(20, 24 * HOUR).await;
         let well = s.connection(&id).await;
         assert_eq!(timeline(&well), ["connected"]);
         let few = unchanged(&well);

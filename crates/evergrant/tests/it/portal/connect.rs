@@ -99,6 +99,8 @@ async fn the_list_shows_every_application_and_how_the_account_stands_with_it() {
         let after = browser.get("/connect/copper?done=connected").await;
         assert!(after.text.contains("Copper is connected.") && after.text.contains("Yes, disconnect Copper"));
         assert!(!after.text.contains("s3cret"));
+        let unproved = browser.get("/connect/copper?done=unverified").await;
+        assert!(unproved.text.contains("so it is stored unchecked"), "{}", unproved.text);
         assert!(
             browser
                 .get("/connect")

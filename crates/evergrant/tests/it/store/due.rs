@@ -7,7 +7,7 @@ use evergrant::catalog::AuthType;
 use evergrant::clock::Timestamp;
 use evergrant::connections::{Connection, ConnectionStatus, EndBasis, Expected, Schedule, foretell, store};
 use evergrant::ids::ConnectionId;
-use evergrant::refresh::store::{Due, Lane, Times, due_of_all_tenants};
+use evergrant::refresh::store::{Due, Lane, Times, due_of_all_tenants, waiting_of};
 use evergrant::refresh::{LEASE, claim_due};
 
 use crate::support::{TestApp, on_both};
@@ -61,6 +61,54 @@ async fn due_since(t: &TestApp, slug: &str, ago: u64) -> Connection {
 
 fn at(now: Timestamp) -> Times {
     Times { now, lease: now }
+}
+
+#[tokio::test]
+async fn the_grants_of_an_application_that_wait_are_found_in_the_order_of_locks_and_no_others() {
+    on_both(async |t| {
+        let (now, tenant) = (t.app.now(), &t.environment.tenant.id);
+        let refreshable = async |one: Connection| {
+            let schedule = Schedule {
+                has_refresh_token: true,
+                ..one.schedule.clone()
+            };
+            let one = Connection { schedule, ..one };
+            let mut tx = t.app.db.begin().await.unwrap();
+            store::save(&mut tx, &one).await.unwrap();
+            tx.commit().await.unwrap();
+            one
+        };
+        let first = refreshable(due_since(&t, "slack", 1).await).await;
+        let second = refreshable(due_since(&t, "slack", 9).await).await;
+        refreshable(due_since(&t, "hubspot", 9).await).await;
+        due_since(&t, "slack", 9).await;
+        let later = now.after(MILLI);
+        let mut wanted = vec![first.id.clone(), second.id.clone()];
+        wanted.sort();
+        let mut tx = t.app.db.begin().await.unwrap();
+        let found = waiting_of(&mut tx, (tenant, "slack"), at(now), 9).await.unwrap();
+        assert_eq!(found, wanted);
+        assert_eq!(
+            waiting_of(&mut tx, (tenant, "slack"), at(now), 1).await.unwrap(),
+            wanted[..1]
+        );
+        assert!(
+            waiting_of(&mut tx, (tenant, "zoom"), at(now), 9)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        let due = Due {
+            slug: "slack".to_owned(),
+            tenant: tenant.clone(),
+            id: first.id.clone(),
+        };
+        claim_due(&mut tx, &due, (at(now), later)).await.unwrap().unwrap();
+        let found = waiting_of(&mut tx, (tenant, "slack"), at(now), 9).await.unwrap();
+        assert_eq!(found, [second.id], "what is under way does not wait");
+        tx.commit().await.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use evergrant::catalog::AuthType;
-use evergrant::{authorize, connections, webhooks};
+use evergrant::incidents::{self, ClosedBy, Closing, Sighting, Witness};
+use evergrant::reason::Reason;
+use evergrant::verdict::Evidence;
+use evergrant::{authorize, connections, jobs, webhooks};
 use serde_json::json;
 
 use crate::api::connected::connect;
@@ -54,6 +57,53 @@ async fn what_is_left_of_a_connection_goes_after_its_time_and_a_live_one_stays()
         let now = t.app.now();
         assert_eq!(purge(now).await, 0);
         assert_eq!(purge(now.after(Duration::from_millis(1))).await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn incidents_that_are_over_go_after_ninety_days_and_open_ones_stay() {
+    on_both(async |t| {
+        let tenant = &t.environment.tenant.id;
+        let evidence = Evidence {
+            rule: "test".to_owned(),
+            words: String::new(),
+            status: 401,
+        };
+        let mut tx = t.app.db.begin().await.unwrap();
+        for slug in ["slack", "hubspot"] {
+            let seen = Sighting {
+                slug,
+                witness: Witness::Consent,
+                reason: Reason::OauthClientSecretInvalid,
+                deletion_stated: false,
+                evidence: &evidence,
+                now: t.app.now(),
+            };
+            incidents::store::open(&mut tx, tenant, &seen).await.unwrap().unwrap();
+        }
+        let closing = Closing {
+            at: t.app.now(),
+            by: ClosedBy::Hand,
+        };
+        let ended = incidents::store::close(&mut tx, tenant, ("slack", Witness::Team), closing).await;
+        assert!(ended.unwrap().is_some());
+        tx.commit().await.unwrap();
+        let left = async || {
+            incidents::list(&t.app, &t.environment.tenant, false)
+                .await
+                .unwrap()
+                .len()
+        };
+        t.clock.advance(incidents::KEPT_AFTER_CLOSING);
+        jobs::run_due(&t.app).await.unwrap();
+        assert_eq!(left().await, 2);
+        t.clock.advance(Duration::from_millis(1));
+        let mut tx = t.app.db.begin().await.unwrap();
+        let before = t.app.now().before(incidents::KEPT_AFTER_CLOSING);
+        let gone = incidents::store::purge_of_all_tenants(&mut tx, before).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!((gone, left().await), (1, 1));
     })
     .await;
 }

@@ -74,6 +74,7 @@ impl World {
             pace: evergrant::pace::Pace::default(),
             flights: evergrant::flights::Flights::default(),
             foretell: evergrant::app::FORETELL,
+            probe_every: evergrant::app::PROBE_EVERY,
             steps: Steps::default(),
         })
     }

@@ -1,5 +1,6 @@
 //! `ANY /api/v2/public/proxy/{slug}/{path}`: calls that pass through to real local providers.
 
+mod doubt;
 mod limits;
 mod passing;
 mod placement;

@@ -360,6 +360,13 @@ fn applications(at: &str, elsewhere: &str) -> Vec<(&'static str, String)> {
         ("private-far", private("private-far", "https://169.254.169.254/x")),
         ("bearer", keyed("bearer", "kind = 'bearer'\ntoken = '{key}'")),
         (
+            "asked",
+            keyed(
+                "asked",
+                "kind = 'bearer'\ntoken = '{key}'\n[keybased.probe]\nurl = '/whoami'",
+            ),
+        ),
+        (
             "header",
             keyed("header", "kind = 'header'\nname = 'x-token'\nvalue = 'Token {key}'"),
         ),
