@@ -24,5 +24,6 @@ mod save;
 mod secrets;
 mod storing;
 mod timeline;
+mod unanswered;
 mod weather;
 mod world;

@@ -35,6 +35,7 @@ async fn observed(w: &World, c: &Connection) -> Vec<String> {
 async fn a_refusal_without_a_word_is_looked_into_once_and_alarms_nobody_while_the_key_lives() {
     on_both(async |w| {
         let c = w.keys("asked", &[("key", "k")]).await;
+        w.t.clock.advance(HOUR);
         refuse_calls(&w, 200, r#"{"id":"me"}"#);
         for _ in 0..5 {
             let answer = w.get("asked/things").send().await;
@@ -98,12 +99,12 @@ async fn a_refusal_that_says_why_needs_no_question() {
     assert!(w.find(&c).await.is_flagged() && asked(&w) == 0);
 }
 
-/// Four weeks, with a call every hour or none; says how often it was asked who one is.
+/// Four weeks, with a call every six hours or none; says how often it was asked who one is.
 async fn four_weeks(in_use: bool) -> usize {
     let w = World::sqlite().await;
     w.keys("asked", &[("key", "k")]).await;
-    for _ in 0..28 * 24 {
-        w.t.clock.advance(HOUR);
+    for _ in 0..28 * 4 {
+        w.t.clock.advance(6 * HOUR);
         if in_use {
             w.get("asked/things").ok().await;
         }
@@ -115,22 +116,22 @@ async fn four_weeks(in_use: bool) -> usize {
 #[tokio::test]
 async fn traffic_spares_probes_and_a_key_in_daily_use_is_asked_about_all_the_same() {
     let (idle, busy) = (four_weeks(false).await, four_weeks(true).await);
-    assert!((20..=40).contains(&idle), "about once a day: {idle}");
+    assert!((15..=40).contains(&idle), "about once a day: {idle}");
     assert!((2..=10).contains(&busy), "about once a week: {busy}");
 }
 
 #[tokio::test]
-async fn a_key_that_stops_being_used_is_asked_about_within_a_day_and_a_quarter() {
+async fn a_key_that_stops_being_used_is_asked_about_within_a_day_and_a_half() {
     let w = World::sqlite().await;
     w.keys("asked", &[("key", "k")]).await;
-    for _ in 0..72 {
-        w.t.clock.advance(HOUR);
+    for _ in 0..12 {
+        w.t.clock.advance(6 * HOUR);
         w.get("asked/things").ok().await;
         refresh::run_due(&w.t.app, &CancellationToken::new()).await.unwrap();
     }
     let before = asked(&w);
-    for _ in 0..31 {
-        w.t.clock.advance(HOUR);
+    for _ in 0..6 {
+        w.t.clock.advance(6 * HOUR);
         refresh::run_due(&w.t.app, &CancellationToken::new()).await.unwrap();
     }
     assert!(asked(&w) > before);
