@@ -315,6 +315,12 @@ fn keyed(at: &str, slug: &str, placement: &str) -> String {
     )
 }
 
+/// An application with one key and a call that asks who one is.
+fn asked(at: &str) -> String {
+    let placement = "kind = 'bearer'\ntoken = '{key}'\n[keybased.probe]\nurl = '/whoami'";
+    keyed(at, "asked", placement)
+}
+
 /// Applications at `at`, by slug.
 fn applications(at: &str, elsewhere: &str) -> Vec<(&'static str, String)> {
     let oauth = format!(
@@ -359,13 +365,7 @@ fn applications(at: &str, elsewhere: &str) -> Vec<(&'static str, String)> {
         ("private-name", private("private-name", "http://localhost:9/x")),
         ("private-far", private("private-far", "https://169.254.169.254/x")),
         ("bearer", keyed("bearer", "kind = 'bearer'\ntoken = '{key}'")),
-        (
-            "asked",
-            keyed(
-                "asked",
-                "kind = 'bearer'\ntoken = '{key}'\n[keybased.probe]\nurl = '/whoami'",
-            ),
-        ),
+        ("asked", asked(at)),
         (
             "header",
             keyed("header", "kind = 'header'\nname = 'x-token'\nvalue = 'Token {key}'"),
