@@ -200,6 +200,27 @@ async fn the_style_sheet_has_a_name_of_its_own_text_and_is_kept_for_good() {
         );
         assert!(style.headers["cache-control"].to_str().unwrap().contains("immutable"));
         assert!(!style.text.contains("url(") && !style.text.contains("@import"));
+        let packed = t
+            .call(Method::GET, path)
+            .header("accept-encoding", "gzip, deflate, br")
+            .send()
+            .await;
+        assert_eq!(packed.headers["content-encoding"], "deflate");
+        for answer in [&packed, &style] {
+            assert!(
+                answer
+                    .headers
+                    .get_all("vary")
+                    .iter()
+                    .any(|value| value == "accept-encoding")
+            );
+        }
+        let coded = t
+            .call(Method::GET, path)
+            .header("accept-encoding", "deflate;q=0")
+            .send()
+            .await;
+        assert!(!coded.headers.contains_key("content-encoding"));
         t.call(Method::GET, "/assets/portal-0.css").refused(404).await;
     })
     .await;
