@@ -55,6 +55,17 @@ else
 	bash scripts/with-postgres.sh cargo test --locked --workspace
 endif
 
+SEEDS ?= 10000
+FIRST ?= 1000000
+
+.PHONY: sim
+sim: ## The simulation of the refresh engine: SEEDS=n from FIRST=n on, or SEED=n alone
+ifdef SEED
+	EVERGRANT_SIM_SEED=$(SEED) cargo test --locked --workspace --test sim one_seed -- --exact
+else
+	EVERGRANT_SIM_SEEDS=$(SEEDS) EVERGRANT_SIM_FIRST=$(FIRST) cargo test --locked --workspace --test sim more_seeds -- --exact --ignored
+endif
+
 .PHONY: test-browser
 test-browser: build ## The official browser client and the SDKs in Chromium, on both databases
 	@bash scripts/setup.sh postgres chromium npm

@@ -4,9 +4,9 @@
 //! waits by the same clock, so that a simulation decides when that ends.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -93,9 +93,40 @@ pub trait Clock: Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Timestamp;
 
+    /// The time since an instant of the clock's own choosing, by a clock that nobody sets.
+    fn steady(&self) -> Duration {
+        self.now().since(Timestamp(0))
+    }
+
     /// Comes back when `wait` has passed: the machine's time, unless the clock has one of its own.
     fn sleep(&self, wait: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(wait))
+    }
+}
+
+/// An instant by both clocks of a process, to say how long ago it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    wall: Timestamp,
+    steady: Duration,
+}
+
+impl Moment {
+    /// The present one.
+    #[must_use]
+    pub fn of(clock: &dyn Clock) -> Self {
+        Self {
+            wall: clock.now(),
+            steady: clock.steady(),
+        }
+    }
+
+    /// How long ago it is, by whichever clock says more: the one on the wall may have been set back, and the steady one stands
+    /// while the machine sleeps.
+    #[must_use]
+    pub fn age(self, clock: &dyn Clock) -> Duration {
+        let steady = clock.steady().saturating_sub(self.steady);
+        clock.now().since(self.wall).max(steady)
     }
 }
 
@@ -119,6 +150,11 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     fn now(&self) -> Timestamp {
         Timestamp(jiff::Timestamp::now().as_millisecond())
+    }
+
+    fn steady(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed()
     }
 }
 
@@ -164,6 +200,25 @@ mod tests {
             Timestamp::from_millis(1_704_164_645_000).iso(),
             "2024-01-02T03:04:05.000Z"
         );
+    }
+
+    #[test]
+    fn an_age_is_what_either_clock_says_whichever_is_more() {
+        struct Two(i64, u64);
+        impl Clock for Two {
+            fn now(&self) -> Timestamp {
+                Timestamp(self.0)
+            }
+            fn steady(&self) -> Duration {
+                Duration::from_millis(self.1)
+            }
+        }
+        let moment = Moment::of(&Two(1_000_000, 500));
+        let age = |wall, steady| moment.age(&Two(wall, steady)).as_millis();
+        assert_eq!(age(1_000_010, 510), 10);
+        assert_eq!(age(400_000, 20_500), 20_000, "the clock on the wall was set back");
+        assert_eq!(age(1_900_000, 500), 900_000, "the machine has slept");
+        assert_eq!(age(400_000, 500), 0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use evergrant_oauth::{HttpRequest, TokenEndpoint, TokenSet, reply};
 use super::ask::observed;
 use super::outcome::{Did, Outcome};
 use super::plan::Why;
-use super::renew::{FIRST_PAUSE, FRESH_LEASE, Held, STORE_TRIES, application, as_it_is, give_back};
+use super::renew::{Held, STORE_PAUSES, STORING, application, as_it_is, give_back};
 use super::way::{Way, way};
 use super::witness::look_twice;
 use crate::app::App;
@@ -27,7 +27,7 @@ use crate::tenants::Tenant;
 use crate::verdict::{Auth, Evidence, Judgement, Phase, judge};
 
 /// How often a request is sent in one attempt: once, and again where its reply is lost and the provider forgives.
-pub(super) const RETRIES: u64 = 2;
+pub(super) const SENT_AT_MOST: u64 = 2;
 
 /// What is needed to use a refresh token.
 struct Prepared {
@@ -70,11 +70,11 @@ pub(super) async fn attempt(app: &App, tenant: &Tenant, held: &Held, why: Why) -
         }
     };
     app.steps.at(Step::RefreshBeforeSend).await;
-    if app.now().since(held.since) > FRESH_LEASE {
+    if !held.bears_a_request(app, 0) {
         give_back(app, held, None).await?;
         return Err(Error::Busy);
     }
-    let answered = send(app, &prepared, (request, way)).await;
+    let answered = send(app, (held, &prepared), (request, way)).await;
     app.steps.at(Step::RefreshSent).await;
     let seen = read(app, held.connection(), &prepared, answered)?;
     app.steps.at(Step::RefreshReplied).await;
@@ -126,13 +126,15 @@ fn request(prepared: &Prepared) -> HttpRequest {
 }
 
 /// Sends, and once more at once where the reply is lost and the provider still takes the same token: its grace period may be
-/// over by the next sweep.
-async fn send(app: &App, prepared: &Prepared, (request, way): (HttpRequest, Way)) -> Answered {
+/// over by the next sweep. Not where that could last longer than the lease: a process that was stopped while it waited for the
+/// reply may have been overtaken.
+async fn send(app: &App, (held, prepared): (&Held, &Prepared), (request, way): (HttpRequest, Way)) -> Answered {
     let began = app.now();
     let sent = request.sent.clone();
     let answer = app.egress.send(request.into()).await;
     let lost = is_lost(&answer);
-    if !(lost && forgives(&prepared.application.lifetimes, app.now().since(began))) {
+    let forgiven = lost && forgives(&prepared.application.lifetimes, app.now().since(began));
+    if !(forgiven && held.bears_a_request(app, 1)) {
         way.learn(app, &answer);
         return Answered {
             answer,
@@ -266,19 +268,20 @@ async fn store_whatever_happens(
     held: &Connection,
     seen: &Observed,
 ) -> Result<Outcome, Error> {
-    let mut pause = FIRST_PAUSE;
-    for tries_left in (0..STORE_TRIES).rev() {
+    let (mut pause, longest) = STORE_PAUSES;
+    let mut waited = Duration::ZERO;
+    loop {
         match connections::record(app, tenant, &held.id, seen).await {
             Ok(recorded) => return finished(app, tenant, held, (recorded, Did::Renewed)).await,
-            Err(error) if tries_left == 0 => return Err(error),
+            Err(error) if waited >= STORING => return Err(error),
             Err(error) => {
-                tracing::error!(connection = %held.id, %error, tries_left, "a rotated token could not be stored; trying again");
+                tracing::error!(connection = %held.id, %error, "a rotated token could not be stored; trying again");
                 app.clock.sleep(pause).await;
-                pause *= 2;
+                waited += pause;
+                pause = (pause * 2).min(longest);
             }
         }
     }
-    Err(Error::Internal("unreachable: the last try returns"))
 }
 
 /// Records what is no success. If the version has moved, another credential has been stored meanwhile: nothing is changed.

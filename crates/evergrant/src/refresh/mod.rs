@@ -9,8 +9,9 @@
 //!   record of it. Every attempt that ends, ends in one transaction: outcome, state and event.
 //! * **No crowd.** An application gets no more than it bears, and an endpoint that fails is left alone for a while (`pace`).
 //!   One that hangs delays nobody else.
-//! * **No trust in clocks.** Leases are measured by the database's clock; a token's life is counted from when it was asked for;
-//!   the clock alone flags nobody before clocks that are minutes apart agree.
+//! * **No trust in clocks.** Leases are measured by the database's clock, and a worker looks at its own steady clock before each
+//!   request whether it could last longer than its lease; a token's life is counted from when it was asked for; the clock alone
+//!   flags nobody before clocks that are minutes apart agree.
 //!
 //! Three subtleties. A rejected refresh token flags only if the version has not moved, else another worker has rotated it just
 //! now. A rotated token is stored whatever else has happened, as long as nothing newer is there; storing it is retried before

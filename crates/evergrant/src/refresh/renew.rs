@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ask::{ask, ended};
-use super::attempt::{RETRIES, attempt, settle};
+use super::attempt::{SENT_AT_MOST, attempt, settle};
 use super::hold;
 use super::lease::{self, LEASE, Lease};
 use super::outcome::{Did, Outcome};
@@ -12,7 +12,7 @@ use super::spare;
 use super::store::Times;
 use crate::app::App;
 use crate::catalog::Application;
-use crate::clock::{Timestamp, within};
+use crate::clock::{Moment, Timestamp, within};
 use crate::connections::{self, Connection, ConnectionStatus};
 use crate::egress::DEFAULT_TIMEOUT;
 use crate::error::Error;
@@ -24,29 +24,34 @@ use crate::tenants::Tenant;
 const WAIT: Duration = Duration::from_secs(10);
 /// How often another node's renewal is looked at: within this process nobody polls.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How often a rotated token is tried to be stored when the database fails.
-pub(super) const STORE_TRIES: u32 = 7;
-pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// How long that takes at most, not counting the database's own time-outs.
-pub const STORING: Duration = FIRST_PAUSE.saturating_mul((1 << (STORE_TRIES - 1)) - 1);
+/// How long a rotated token is tried to be stored when the database fails, not counting the database's own time-outs: the old
+/// one is dead, and nobody else has the new one.
+pub const STORING: Duration = Duration::from_secs(25);
+/// The pauses between the tries: the first, and the longest of those that follow.
+pub(super) const STORE_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// How long a worker may take from its claim to sending: with one that was stopped for longer, the lease might lapse in flight.
-pub(super) const FRESH_LEASE: Duration = Duration::from_secs(10);
+const FRESH_LEASE: Duration = Duration::from_secs(10);
 
 const _: () = assert!(
-    LEASE.as_secs() > FRESH_LEASE.as_secs() + DEFAULT_TIMEOUT.as_secs() * RETRIES + STORING.as_secs() + 5,
-    "a lease must outlast the requests and the storing, or a live worker is overtaken"
+    LEASE.as_secs() > FRESH_LEASE.as_secs() + DEFAULT_TIMEOUT.as_secs() * SENT_AT_MOST + 5,
+    "a lease must outlast the requests, or a live worker is overtaken"
 );
 
 /// A lease in the hands of a worker.
 pub(super) struct Held {
     pub(super) lease: Lease,
-    /// When it was taken, by the worker's own clock.
-    pub(super) since: Timestamp,
+    /// When it was taken, by the worker's own clocks.
+    pub(super) since: Moment,
 }
 
 impl Held {
     pub(super) fn connection(&self) -> &Connection {
         &self.lease.connection
+    }
+
+    /// Whether a request that is begun now ends before the lease lapses, `earlier` ones having been sent with it.
+    pub(super) fn bears_a_request(&self, app: &App, earlier: u32) -> bool {
+        self.since.age(&*app.clock) <= FRESH_LEASE + DEFAULT_TIMEOUT * earlier
     }
 }
 
@@ -66,9 +71,9 @@ pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> R
             return waited(app, tenant, id).await;
         }
     };
-    let since = app.now();
+    let since = Moment::of(&*app.clock);
     let mut tx = app.db.begin().await?;
-    let now = app.db.lease_time(&mut tx, since).await?;
+    let now = app.db.lease_time(&mut tx, app.now()).await?;
     let until = now.after(app.steps.lease(LEASE));
     let claimed = lease::claim(&mut tx, &tenant.id, id, (now, until)).await?;
     tx.commit().await?;

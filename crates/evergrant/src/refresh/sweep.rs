@@ -15,7 +15,7 @@ use super::renew::{Held, times, with_lease};
 use super::store::{self, Due, Lane};
 use super::way::room;
 use crate::app::App;
-use crate::clock::Timestamp;
+use crate::clock::{Moment, Timestamp};
 use crate::error::Error;
 use crate::ids::TenantId;
 use crate::pace::{Crew, LOOK_EVERY, Place};
@@ -131,6 +131,7 @@ impl Sweep {
         let app = self.app.clone();
         let mut claimed = Vec::with_capacity(picked.len());
         let mut tenants: HashMap<TenantId, Tenant> = HashMap::new();
+        let since = Moment::of(&*app.clock);
         let mut tx = app.db.begin().await?;
         let times = times(&app, &mut tx).await?;
         let until = times.lease.after(app.steps.lease(LEASE));
@@ -155,10 +156,7 @@ impl Sweep {
             let Some(tenant) = tenants.get(&lease.connection.tenant).cloned() else {
                 continue;
             };
-            let held = Held {
-                lease,
-                since: times.now,
-            };
+            let held = Held { lease, since };
             self.crew.begin(async move {
                 one(&app, &tenant, held).await;
                 drop((flight, place));

@@ -1,12 +1,13 @@
-//! The modelled provider: what it holds, what it does to whom, and what went wrong on the way.
+//! The modelled provider: what it holds, and what it does to whom.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evergrant::clock::Timestamp;
-use evergrant::egress::{Carried, Reply, Request, Transport, Trust, Unreachable};
+use evergrant::egress::Reply;
 
+use crate::fate::{Case, End, Fate, Reuse, World, judge};
 use crate::gates::Gates;
 
 /// How refresh tokens are treated.
@@ -30,53 +31,53 @@ const LIFE: Duration = Duration::from_hours(1);
 
 /// One customer's consent.
 #[derive(Debug)]
-pub(crate) struct Grant {
-    pub(crate) manners: Manners,
-    pub(crate) alive: bool,
-    pub(crate) newest: usize,
+struct Grant {
+    manners: Manners,
+    alive: bool,
+    newest: usize,
     /// The token that was used twice, if that ended it.
-    pub(crate) reused: Option<usize>,
+    reused: Option<usize>,
     rotated_at: Timestamp,
     access_until: Timestamp,
-    /// Requests with its refresh token that are being answered.
-    under_way: Vec<(usize, u64)>,
-    /// To which life of which node each rotation's reply was delivered whole.
-    delivered: HashMap<usize, (usize, u64)>,
+    /// Until when each request with its refresh token may be under way.
+    under_way: Vec<(u64, Timestamp)>,
+    /// The replies in which each token went out.
+    replies: HashMap<usize, Vec<Fate>>,
+    /// How often each was sent without an answer, from the first reply that was lost.
+    unanswered: HashMap<usize, usize>,
+    /// The newest token that is stored.
+    stored: usize,
 }
 
-struct State {
+pub(crate) struct State {
     grants: Vec<Grant>,
     lives: Vec<u64>,
-    down_until: HashMap<&'static str, Timestamp>,
-    faults: bool,
+    pub(crate) down_until: HashMap<&'static str, Timestamp>,
+    pub(crate) faults: bool,
     broken: Vec<String>,
+    reuses: Vec<Reuse>,
+    requests: u64,
 }
 
 /// The provider, as all nodes see it.
 #[derive(Clone)]
 pub(crate) struct Provider {
-    gates: Gates,
+    pub(crate) gates: Gates,
     state: Arc<Mutex<State>>,
 }
 
-/// One node's way to it.
-pub(crate) struct Wire {
-    pub(crate) provider: Provider,
-    pub(crate) node: usize,
-    pub(crate) life: u64,
-}
-
-/// What happens to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    None,
-    Slow,
-    NotConnected,
-    LostBefore,
-    LostAfter,
-    BrokenBefore,
-    BrokenAfter,
-    Throttled,
+/// A request with a grant's refresh token that is under way.
+pub(crate) struct UnderWay {
+    provider: Provider,
+    number: u64,
+    /// The grant, and which of its tokens was sent.
+    token: (usize, usize),
+    sent_at: Timestamp,
+    by: (usize, u64),
+    /// The newest token that was stored when it was sent.
+    stored: usize,
+    /// The token in its reply, and the how manieth reply with it this is.
+    reply: Option<(usize, usize)>,
 }
 
 impl Provider {
@@ -87,6 +88,8 @@ impl Provider {
             down_until: HashMap::new(),
             faults: true,
             broken: Vec::new(),
+            reuses: Vec::new(),
+            requests: 0,
         };
         Self {
             gates,
@@ -94,7 +97,7 @@ impl Provider {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -110,7 +113,9 @@ impl Provider {
             rotated_at: now,
             access_until: now.after(LIFE),
             under_way: Vec::new(),
-            delivered: HashMap::new(),
+            replies: HashMap::new(),
+            unanswered: HashMap::new(),
+            stored: 0,
         });
         let number = state.grants.len() - 1;
         (number, tokens(number, 0))
@@ -155,114 +160,101 @@ impl Provider {
     }
 
     /// Promises that were broken before the provider's eyes.
-    pub(crate) fn broken(&self) -> Vec<String> {
-        self.lock().broken.clone()
+    pub(crate) fn broken(&self) -> Option<String> {
+        self.lock().broken.first().cloned()
     }
 
-    fn fault(&self, slug: &str) -> Fault {
-        let (faults, down) = {
-            let state = self.lock();
-            (
-                state.faults,
-                state
-                    .down_until
-                    .get(slug)
-                    .is_some_and(|until| *until > self.gates.now()),
-            )
-        };
-        match (faults, down) {
-            (_, true) => Fault::BrokenBefore,
-            (false, _) => Fault::None,
-            _ => self.gates.chance(|chance| {
-                if chance.happens(65) {
-                    return Fault::None;
-                }
-                chance.one(&[
-                    Fault::Slow,
-                    Fault::NotConnected,
-                    Fault::LostBefore,
-                    Fault::LostAfter,
-                    Fault::BrokenBefore,
-                    Fault::BrokenAfter,
-                    Fault::Throttled,
-                ])
-            }),
-        }
+    /// A token is stored.
+    pub(crate) fn is_stored(&self, (grant, token): (usize, usize)) {
+        let stored = &mut self.lock().grants[grant].stored;
+        *stored = (*stored).max(token);
     }
 
-    /// What the use of a refresh token does. The number in it is the grant's, then the token's.
-    fn refresh(&self, (grant_number, token): (usize, usize)) -> Reply {
+    /// Second uses that have ended a grant since this was last asked.
+    pub(crate) fn reuses(&self) -> Vec<Reuse> {
+        std::mem::take(&mut self.lock().reuses)
+    }
+
+    /// A request with a grant's refresh token is on its way, for at most so long.
+    pub(crate) fn begin(&self, token: (usize, usize), by: (usize, u64), timeout: Duration) -> UnderWay {
+        let (grant, _) = token;
         let now = self.gates.now();
         let mut state = self.lock();
-        let lives = state.lives.clone();
-        let grant = &mut state.grants[grant_number];
-        if !grant.alive {
-            return reply(400, r#"{"error":"invalid_grant"}"#);
-        }
-        let granted = match grant.manners {
-            Manners::Fixed => {
-                grant.access_until = now.after(LIFE);
-                Some(0)
-            }
-            _ if token == grant.newest => {
-                grant.newest += 1;
-                grant.rotated_at = now;
-                grant.access_until = now.after(LIFE);
-                Some(grant.newest)
-            }
-            Manners::Grace if token + 1 == grant.newest && now.since(grant.rotated_at) < GRACE => Some(grant.newest),
-            _ => None,
-        };
-        let Some(number) = granted else {
-            grant.alive = false;
-            grant.reused = Some(token);
-            // A perfect client loses a grant only where the next token never reached it, or it died with it in its hands.
-            let ours = grant
-                .delivered
-                .get(&(token + 1))
-                .is_some_and(|(node, life)| lives[*node] == *life);
-            if ours
-                || token + 1 < grant.newest && !grant.delivered.is_empty() && grant.delivered.contains_key(&(token + 2))
-            {
-                let why =
-                    format!("token {token} of grant {grant_number} was used again though its successor had arrived");
-                state.broken.push(why);
-            }
-            return reply(400, r#"{"error":"invalid_grant"}"#);
-        };
-        reply(200, &tokens(grant_number, number))
-    }
-
-    /// A request with a grant's refresh token is on its way. Those of nodes that have died or stood still do not count.
-    fn begin(&self, grant: Option<usize>, by: (usize, u64)) -> Option<UnderWay> {
-        let grant = grant?;
-        let mut state = self.lock();
-        let lives = state.lives.clone();
-        state.grants[grant].under_way.push(by);
-        let counted = state.grants[grant]
-            .under_way
-            .iter()
-            .filter(|(node, life)| lives[*node] == *life)
-            .count();
-        if counted > 1 && lives[by.0] == by.1 {
+        state.requests += 1;
+        let number = state.requests;
+        let under_way = &mut state.grants[grant].under_way;
+        under_way.retain(|(_, until)| *until > now);
+        under_way.push((number, now.after(timeout)));
+        if under_way.len() > 1 {
             state
                 .broken
                 .push(format!("two refreshes of grant {grant} are under way"));
         }
-        Some(UnderWay {
+        UnderWay {
             provider: self.clone(),
-            grant,
+            number,
+            token,
+            sent_at: now,
             by,
-        })
+            stored: state.grants[grant].stored,
+            reply: None,
+        }
     }
 
-    fn answer(&self, path: &str, form: &HashMap<String, String>) -> Reply {
+    /// What the use of a refresh token does. The number in it is the grant's, then the token's.
+    fn refresh(&self, (grant_number, token): (usize, usize), under_way: Option<&mut UnderWay>) -> Reply {
+        let now = self.gates.now();
+        let mut state = self.lock();
+        let State {
+            grants,
+            lives,
+            broken,
+            reuses,
+            ..
+        } = &mut *state;
+        let grant = &mut grants[grant_number];
+        if !grant.alive {
+            return reply(400, r#"{"error":"invalid_grant"}"#);
+        }
+        let Some(number) = grant.use_token(token, now) else {
+            grant.alive = false;
+            grant.reused = Some(token);
+            let world = World {
+                gates: &self.gates,
+                lives,
+            };
+            let stored = under_way.map_or(0, |under_way| under_way.stored);
+            match grant.judge((token, stored), &world) {
+                Ok(read_at) => reuses.push(Reuse {
+                    grant: grant_number,
+                    token,
+                    read_at,
+                    late: grant.manners == Manners::Grace,
+                }),
+                Err(why) => broken.push(format!("token {token} of grant {grant_number} was used again: {why}")),
+            }
+            return reply(400, r#"{"error":"invalid_grant"}"#);
+        };
+        if let Some(under_way) = under_way {
+            let replies = grant.replies.entry(number).or_default();
+            under_way.reply = Some((number, replies.len()));
+            replies.push(Fate {
+                to: under_way.by,
+                end: End::UnderWay,
+                at: under_way.sent_at,
+            });
+        }
+        reply(200, &tokens(grant_number, number))
+    }
+
+    /// What it answers to a form.
+    pub(crate) fn answer(&self, path: &str, form: &HashMap<String, String>, under_way: Option<&mut UnderWay>) -> Reply {
         let token = form
             .get("refresh_token")
             .or(form.get("token"))
             .and_then(|text| parse(text));
         match (path, token) {
-            ("/token", Some(token)) => self.refresh(token),
+            ("/token", Some(token)) => self.refresh(token, under_way),
             ("/revoke", Some((grant, _))) => {
                 self.revoke(grant);
                 reply(200, "")
@@ -271,102 +263,74 @@ impl Provider {
         }
     }
 
-    fn me(&self, access: Option<(usize, usize)>) -> Reply {
+    /// Whether an access token works.
+    pub(crate) fn accepts(&self, (grant, _): (usize, usize)) -> bool {
         let now = self.gates.now();
         let state = self.lock();
-        let works =
-            access.is_some_and(|(grant, _)| state.grants[grant].alive && state.grants[grant].access_until > now);
-        if works {
-            reply(200, r#"{"id":"1"}"#)
-        } else {
-            reply(401, r#"{"error":"invalid_token"}"#)
-        }
-    }
-
-    async fn carry(self, request: Request, (node, life): (usize, u64)) -> Result<Reply, Unreachable> {
-        let slug = request
-            .url
-            .host_str()
-            .unwrap_or_default()
-            .split('.')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        let path = request.url.path().to_owned();
-        let body = request.body.as_ref().map_or("", |body| body.expose());
-        let form: HashMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
-        let access = request
-            .headers
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        let access = access.and_then(|(_, value)| parse(value.expose().trim_start_matches("Bearer ")));
-        let token = form.get("refresh_token").and_then(|text| parse(text));
-        let name = format!("node {node} {slug}{path} {token:?}");
-        let _under_way = self.begin(token.map(|(grant, _)| grant), (node, life));
-        self.gates.pass(format!("{name}: arrives"), Duration::ZERO).await;
-        let fault = self.fault(&slug);
-        if fault != Fault::None {
-            self.gates.note(&format!("   {name}: {fault:?}"));
-        }
-        let answer = match fault {
-            Fault::NotConnected => return Err(Unreachable::NotConnected),
-            Fault::LostBefore => return Err(Unreachable::ReplyLost),
-            Fault::BrokenBefore => reply(503, "down"),
-            Fault::Throttled => {
-                let mut reply = reply(429, "slow down");
-                reply.headers.push(("retry-after".to_owned(), "40".to_owned()));
-                reply
-            }
-            _ if path == "/me" => self.me(access),
-            _ => self.answer(&path, &form),
-        };
-        let wait = self.gates.chance(|chance| match fault {
-            Fault::Slow => Duration::from_secs(chance.one(&[3, 12, 30])),
-            _ => Duration::from_millis(chance.one(&[0, 80, 400])),
-        });
-        let in_time = wait <= request.timeout;
-        self.gates
-            .pass(format!("{name}: answers {}", answer.status), wait.min(request.timeout))
-            .await;
-        match fault {
-            _ if !in_time => Err(Unreachable::TimedOut),
-            Fault::LostAfter => Err(Unreachable::ReplyLost),
-            Fault::BrokenAfter => Ok(reply(502, "gateway")),
-            _ => {
-                self.delivered(&answer, token, (node, life));
-                Ok(answer)
-            }
-        }
-    }
-
-    fn delivered(&self, answer: &Reply, token: Option<(usize, usize)>, to: (usize, u64)) {
-        let new = answer.json().and_then(|body| parse(body["refresh_token"].as_str()?));
-        if let (Some(_), Some((grant, number)), 200) = (token, new, answer.status) {
-            self.lock().grants[grant].delivered.insert(number, to);
-        }
+        state.grants[grant].alive && state.grants[grant].access_until > now
     }
 }
 
-/// A request with a grant's refresh token that is being answered.
-struct UnderWay {
-    provider: Provider,
-    grant: usize,
-    by: (usize, u64),
+impl Grant {
+    /// The token that comes of using one; none where that was no longer to be used.
+    fn use_token(&mut self, token: usize, now: Timestamp) -> Option<usize> {
+        match self.manners {
+            Manners::Fixed => {
+                self.access_until = now.after(LIFE);
+                Some(0)
+            }
+            _ if token == self.newest => {
+                self.newest += 1;
+                self.rotated_at = now;
+                self.access_until = now.after(LIFE);
+                Some(self.newest)
+            }
+            Manners::Grace if token + 1 == self.newest && now.since(self.rotated_at) < GRACE => Some(self.newest),
+            _ => None,
+        }
+    }
+
+    fn judge(&self, (token, stored): (usize, usize), world: &World<'_>) -> Result<Vec<Timestamp>, String> {
+        if token + 1 < self.newest {
+            return Err("its successor has been used".to_owned());
+        }
+        let case = Case {
+            replies: self.replies.get(&self.newest).map_or(&[], Vec::as_slice),
+            tries: self.unanswered.get(&token).copied().unwrap_or(0),
+            forgiven: if self.manners == Manners::Grace { 2 } else { 1 },
+            stored: stored == self.newest,
+        };
+        judge(&case, world)
+    }
+}
+
+impl UnderWay {
+    /// How it ended for whoever had sent it.
+    pub(crate) fn ends(&mut self, end: End) {
+        let now = self.provider.gates.now();
+        let mut state = self.provider.lock();
+        let grant = &mut state.grants[self.token.0];
+        let unanswered = grant.unanswered.entry(self.token.1).or_default();
+        if end == End::Lost || end == End::Refused && *unanswered > 0 {
+            *unanswered += 1;
+        }
+        if let Some((token, at)) = self.reply.take()
+            && let Some(fate) = grant.replies.get_mut(&token).and_then(|replies| replies.get_mut(at))
+        {
+            fate.end = end;
+            if end == End::Delivered {
+                fate.at = now;
+            }
+        }
+    }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
+        self.ends(End::Dropped);
         let mut state = self.provider.lock();
-        let under_way = &mut state.grants[self.grant].under_way;
-        if let Some(at) = under_way.iter().position(|one| *one == self.by) {
-            under_way.swap_remove(at);
-        }
-    }
-}
-
-impl Transport for Wire {
-    fn carry(&self, request: Request, _: Trust) -> Carried<'_> {
-        Box::pin(self.provider.clone().carry(request, (self.node, self.life)))
+        let under_way = &mut state.grants[self.token.0].under_way;
+        under_way.retain(|(number, _)| *number != self.number);
     }
 }
 
@@ -383,7 +347,7 @@ fn tokens(grant: usize, number: usize) -> String {
     )
 }
 
-fn reply(status: u16, body: &str) -> Reply {
+pub(crate) fn reply(status: u16, body: &str) -> Reply {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     Reply {
         status,
