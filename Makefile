@@ -22,7 +22,7 @@ demo: ## Build and start the demo: nothing to configure, prints what to open
 
 .PHONY: test
 test: ## Install what is missing, then run all that must pass
-	@bash scripts/test.sh setup fmt lint deny doc test-rust test-sdk test-browser test-api
+	@bash scripts/test.sh setup fmt lint deny doc test-rust mutants test-sdk test-browser test-api
 
 .PHONY: setup
 setup: ## Install what is missing: PostgreSQL, Chromium, npm packages, Python venv
@@ -65,6 +65,10 @@ ifdef SEED
 else
 	EVERGRANT_SIM_SEEDS=$(SEEDS) EVERGRANT_SIM_FIRST=$(FIRST) cargo test --locked --workspace --test sim more_seeds -- --exact --ignored
 endif
+
+.PHONY: mutants
+mutants: ## Break the refresh engine in every way that mutations.toml names; the simulation must notice each
+	@python3 scripts/mutate.py
 
 .PHONY: test-browser
 test-browser: build ## The official browser client and the SDKs in Chromium, on both databases

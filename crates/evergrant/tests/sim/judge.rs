@@ -15,6 +15,8 @@ pub(crate) struct Seen {
     version: i64,
     /// Grant and number of the refresh token.
     token: (usize, usize),
+    /// Whether a reply to its use is known to be lost.
+    reply_lost: bool,
 }
 
 /// What is at a glance to be seen of a connection.
@@ -22,9 +24,16 @@ struct Glance {
     id: ConnectionId,
     version: i64,
     flagged: Option<String>,
+    lease_until: Option<i64>,
+    expires_at: Option<i64>,
+    reply_lost: bool,
 }
 
-const GLANCE: &str = "SELECT id, version, status, reason FROM connections WHERE disconnected_at IS NULL ORDER BY id";
+const GLANCE: &str = "SELECT id, version, status, reason, lease_until, expires_at, reply_lost_at FROM connections \
+    WHERE disconnected_at IS NULL ORDER BY id";
+
+/// How far a token's end may be off: as far as the clocks are, and as much of its life as is over when a provider repeats a reply.
+const OFF: i64 = 150_000 + 61_000;
 
 // So often did it happen, so often was it told. Told of having been restored was whoever was flagged and is not any more.
 const TOLD: &str = "SELECT \
@@ -36,7 +45,8 @@ const TOLD: &str = "SELECT \
 /// told.
 pub(crate) async fn on_the_way(run: &mut Run<'_>) -> Result<(), String> {
     let commits = run.stage.dbs.iter().filter_map(evergrant::db::Db::commits).sum();
-    if std::mem::replace(&mut run.commits, commits) == commits {
+    let unchanged = std::mem::replace(&mut run.commits, commits) == commits;
+    if unchanged && !run.provider.has_been_asked() {
         return Ok(());
     }
     let mut conn = run.stage.dbs[0].read().await.unwrap();
@@ -46,18 +56,14 @@ pub(crate) async fn on_the_way(run: &mut Run<'_>) -> Result<(), String> {
             Some(before) if before.version == glance.version => before.token,
             _ => stored(run, &mut conn, &glance.id).await.1,
         };
-        let Glance { id, version, flagged } = glance;
         run.provider.is_stored(token);
-        if let Some(before) = run.seen.insert(id, Seen { version, token })
-            && (before.token > token || before.version > version)
-        {
-            return Err(format!(
-                "what is stored went back from {before:?} to {version}, {token:?}"
-            ));
-        }
-        if let Some(reason) = flagged.filter(|_| run.provider.is_alive(token.0)) {
-            return Err(format!("grant {} lives and is flagged: {reason}", token.0));
-        }
+        at_a_glance(run, (before, token), &glance)?;
+        let now = Seen {
+            version: glance.version,
+            token,
+            reply_lost: glance.reply_lost,
+        };
+        run.seen.insert(glance.id, now);
     }
     let row = sqlx::query(TOLD).fetch_one(&mut *conn).await.unwrap();
     for (at, what) in ["connected", "flagged", "disconnected"].into_iter().enumerate() {
@@ -65,6 +71,34 @@ pub(crate) async fn on_the_way(run: &mut Run<'_>) -> Result<(), String> {
         if so != told {
             return Err(format!("{so} times {what}, and told {told} times"));
         }
+    }
+    Ok(())
+}
+
+/// What must be true of each connection at every moment.
+fn at_a_glance(run: &Run<'_>, (before, token): (Option<Seen>, (usize, usize)), now: &Glance) -> Result<(), String> {
+    let grant = token.0;
+    if let Some(before) = before {
+        if before.token > token || before.version > now.version {
+            return Err(format!("what is stored went back from {before:?} to {token:?}"));
+        }
+        if before.version == now.version && before.reply_lost && !now.reply_lost {
+            return Err(format!("that a reply was lost to grant {grant} is forgotten"));
+        }
+    }
+    if let Some(reason) = now.flagged.as_ref().filter(|_| run.provider.is_alive(grant)) {
+        return Err(format!("grant {grant} lives and is flagged: {reason}"));
+    }
+    if let Some(ends) = run.provider.under_way(token)
+        && now.lease_until.is_none_or(|until| until < ends.as_millis())
+    {
+        return Err(format!("the lease does not last as long as the request with {token:?}"));
+    }
+    let really = run.provider.access_until(grant).as_millis();
+    if now.expires_at.is_some_and(|end| end > really + OFF) {
+        return Err(format!(
+            "the access token of grant {grant} is taken for younger than it is"
+        ));
     }
     Ok(())
 }
@@ -145,6 +179,9 @@ async fn glances(conn: &mut PoolConnection<Any>) -> Vec<Glance> {
         Glance {
             id: row.get::<String, _>(0).parse().unwrap(),
             version: row.get(1),
+            lease_until: row.get(4),
+            expires_at: row.get(5),
+            reply_lost: row.get::<Option<i64>, _>(6).is_some(),
             flagged: (status != "active").then(|| row.get::<Option<String>, _>(3).unwrap_or_default()),
         }
     };

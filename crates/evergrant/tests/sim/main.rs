@@ -33,13 +33,14 @@ use stage::Stage;
 /// Runs seeds one after the other on one stage; tells the first few that break a promise, and how the first one came to it.
 fn seeds(range: impl Iterator<Item = u64>) {
     let rest = Rest::default();
+    let told = number("EVERGRANT_SIM_FAILURES").map_or(TOLD, |most| usize::try_from(most).unwrap());
     let failed = rest.runtime().block_on(async {
         let mut stage = Stage::build(rest).await;
         let mut failed = Vec::new();
         for seed in range {
             if let Err(failure) = run(&mut stage, seed).await {
                 failed.push((seed, failure));
-                if failed.len() == TOLD {
+                if failed.len() == told {
                     break;
                 }
             }

@@ -39,8 +39,8 @@ struct Grant {
     reused: Option<usize>,
     rotated_at: Timestamp,
     access_until: Timestamp,
-    /// Until when each request with its refresh token may be under way.
-    under_way: Vec<(u64, Timestamp)>,
+    /// Until when each request with one of its refresh tokens may be under way.
+    under_way: Vec<(u64, usize, Timestamp)>,
     /// The replies in which each token went out.
     replies: HashMap<usize, Vec<Fate>>,
     /// How often each was sent without an answer, from the first reply that was lost.
@@ -57,6 +57,7 @@ pub(crate) struct State {
     broken: Vec<String>,
     reuses: Vec<Reuse>,
     requests: u64,
+    asked: bool,
 }
 
 /// The provider, as all nodes see it.
@@ -90,6 +91,7 @@ impl Provider {
             broken: Vec::new(),
             reuses: Vec::new(),
             requests: 0,
+            asked: false,
         };
         Self {
             gates,
@@ -170,6 +172,23 @@ impl Provider {
         *stored = (*stored).max(token);
     }
 
+    /// Until when a request with this token may be under way, if one is.
+    pub(crate) fn under_way(&self, (grant, token): (usize, usize)) -> Option<Timestamp> {
+        let now = self.gates.now();
+        let state = self.lock();
+        let of_token = state.grants[grant].under_way.iter().filter(|one| one.1 == token);
+        of_token.map(|one| one.2).filter(|until| *until > now).max()
+    }
+
+    pub(crate) fn access_until(&self, grant: usize) -> Timestamp {
+        self.lock().grants[grant].access_until
+    }
+
+    /// Whether it has got a request with a refresh token since this was last asked.
+    pub(crate) fn has_been_asked(&self) -> bool {
+        std::mem::take(&mut self.lock().asked)
+    }
+
     /// Second uses that have ended a grant since this was last asked.
     pub(crate) fn reuses(&self) -> Vec<Reuse> {
         std::mem::take(&mut self.lock().reuses)
@@ -181,10 +200,11 @@ impl Provider {
         let now = self.gates.now();
         let mut state = self.lock();
         state.requests += 1;
+        state.asked = true;
         let number = state.requests;
         let under_way = &mut state.grants[grant].under_way;
-        under_way.retain(|(_, until)| *until > now);
-        under_way.push((number, now.after(timeout)));
+        under_way.retain(|(.., until)| *until > now);
+        under_way.push((number, token.1, now.after(timeout)));
         if under_way.len() > 1 {
             state
                 .broken
@@ -330,7 +350,7 @@ impl Drop for UnderWay {
         self.ends(End::Dropped);
         let mut state = self.provider.lock();
         let under_way = &mut state.grants[self.token.0].under_way;
-        under_way.retain(|(number, _)| *number != self.number);
+        under_way.retain(|(number, ..)| *number != self.number);
     }
 }
 
