@@ -91,7 +91,7 @@ build: ## Build the binary (dev profile)
 	cargo build --locked --package evergrant --bin evergrant
 
 .PHONY: bench
-bench: ## Start-up time and idle memory, among others
+bench: ## Measure speed and memory, beside their goals (one part: bash scripts/bench.sh proxy)
 	@bash scripts/bench.sh
 
 .PHONY: soak

@@ -2,7 +2,7 @@
 
 Upstream: a hyper server of this repository (benches/proxy.rs) that answers every GET with 300 bytes. In front of it, in turn:
 nothing (direct); a bare pass-through on hyper-util; nginx with proxy_pass and kept connections, two workers, no log; and
-Evergrant: the release binary with its usual layers on SQLite, which authenticates an API key, looks the customer's connection up,
+Evergrant: its binary with its usual layers on SQLite, which authenticates an API key, looks the customer's connection up,
 opens its sealed credential and judges the answer. Its rate limit is off, and its log says warnings only.
 
 Load: wrk over loopback, one thread, for SECONDS each: 32 connections for throughput, one for latency. The variants take turns in
@@ -178,7 +178,7 @@ def report(m: dict) -> bool:
 
 
 def main() -> None:
-    rounds, seconds = (int(word) for word in (sys.argv[1:] + ["5", "3"][len(sys.argv) - 1 :])[:2])
+    rounds, seconds = (int(word) for word in (sys.argv[1:] + ["5", "2"][len(sys.argv) - 1 :])[:2])
     binary, bench = (os.path.abspath(os.environ[name]) for name in ("EVERGRANT_BIN", "PROXY_BENCH_BIN"))
     if missing := [name for name in ("wrk", "nginx") if not shutil.which(name)]:
         sys.exit(f"bench_proxy: {' and '.join(missing)} not found; scripts/setup.sh bench installs them")
@@ -203,4 +203,5 @@ def main() -> None:
                 process.wait(timeout=30)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@ use crate::ids::OrgId;
 use crate::ledger::Ledger;
 use crate::pace::Pace;
 use crate::steps::Steps;
+use crate::tasks::Tasks;
 use crate::vault::{DataKey, Keyring};
 
 /// The handles; cloning shares them.
@@ -25,6 +26,7 @@ pub struct App(Arc<Shared>);
 struct Shared {
     handles: Handles,
     ledger: Ledger,
+    tasks: Tasks,
 }
 
 /// How long ahead the team is told of an end, unless the operator says otherwise.
@@ -69,6 +71,7 @@ impl App {
         Self(Arc::new(Shared {
             handles,
             ledger: Ledger::default(),
+            tasks: Tasks::default(),
         }))
     }
 
@@ -82,6 +85,12 @@ impl App {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.0.ledger
+    }
+
+    /// What goes on when its caller has gone.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.0.tasks
     }
 
     /// An absolute URL of this server; `path` starts with a slash.

@@ -3,19 +3,19 @@
 //! Promises: a loop never dies, whatever fails in a round; what a round has begun is finished before the process ends;
 //! and work that a request has begun is finished even when its caller hangs up.
 //!
-//! This is the only place that starts tasks which outlive a call, so that shutdown can wait for all of them.
+//! Tasks that outlive a call start here and in [`crate::tasks`] only, so that shutdown can wait for all of them.
 
 use std::pin::Pin;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::app::App;
 use crate::connections::KEPT_AFTER_DISCONNECT;
 use crate::error::Error;
 use crate::ledger::LATE;
+use crate::tasks::Tasks;
 use crate::tenants::audit;
 use crate::{authorize, connections, incidents, links, notices, refresh, sessions, webhooks};
 
@@ -152,7 +152,7 @@ pub async fn run_due(app: &App) -> Result<(), Error> {
 /// The running loops, and whatever else shutdown waits for.
 #[derive(Clone, Debug, Default)]
 pub struct Jobs {
-    tasks: TaskTracker,
+    tasks: Tasks,
     stop: CancellationToken,
 }
 
@@ -161,26 +161,23 @@ impl Jobs {
     #[must_use]
     pub fn start(app: &App, stop: CancellationToken) -> Self {
         let jobs = Self {
-            tasks: TaskTracker::new(),
+            tasks: app.tasks().clone(),
             stop,
         };
         for job in JOBS {
-            jobs.tasks.spawn(jobs.clone().run(job, app.clone()));
+            drop(jobs.tasks.start(jobs.clone().run(job, app.clone())));
         }
         jobs
     }
 
     /// Runs `work` to its end, even if the caller goes away: a request whose client has hung up may hold a rotated token.
     pub async fn finish<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
-        match self.tasks.spawn(work).await {
-            Ok(done) => done,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        self.tasks.finish(work).await
     }
 
     /// What shutdown waits for until it is dropped.
     pub fn under_way(&self) -> TaskTrackerToken {
-        self.tasks.token()
+        self.tasks.hold()
     }
 
     /// Runs something that shutdown does not wait for.
@@ -192,8 +189,7 @@ impl Jobs {
     /// Begins no new round, and waits for what is under way; says whether all of it ended in time.
     pub async fn stop(self, patience: Duration) -> bool {
         self.stop.cancel();
-        self.tasks.close();
-        tokio::time::timeout(patience, self.tasks.wait()).await.is_ok()
+        self.tasks.ended(patience).await
     }
 
     async fn run(self, job: Job, app: App) {
@@ -201,7 +197,7 @@ impl Jobs {
         let mut failures = 0;
         while !self.stop.is_cancelled() {
             // A task of its own, so that a panic ends the round and not the loop.
-            let wait = match self.tasks.spawn((job.round)((app.clone(), self.stop.clone()))).await {
+            let wait = match self.tasks.start((job.round)((app.clone(), self.stop.clone()))).await {
                 Ok(Ok(found)) => {
                     failures = 0;
                     rest = if found == Found::Nothing {
@@ -289,7 +285,7 @@ mod tests {
     #[tokio::test]
     async fn stopping_gives_up_on_what_does_not_end() {
         let jobs = Jobs::default();
-        jobs.tasks.spawn(std::future::pending::<()>());
+        drop(jobs.tasks.start(std::future::pending::<()>()));
         assert!(!jobs.stop(Duration::from_millis(1)).await);
     }
 }

@@ -17,6 +17,7 @@ pub mod egress;
 pub mod flights;
 pub mod ledger;
 pub mod pace;
+pub mod tasks;
 pub mod vault;
 
 // knowledge: files and pure functions

@@ -19,6 +19,12 @@ impl SecretBytes {
         Self(Zeroizing::new(bytes))
     }
 
+    /// Takes over what is wiped already.
+    #[must_use]
+    pub fn of(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes, for as short a time as possible.
     #[must_use]
     pub fn expose(&self) -> &[u8] {

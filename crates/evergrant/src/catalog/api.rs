@@ -1,6 +1,7 @@
 //! Where an application's API is, how to ask it whether a credential works, and whose it is.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use evergrant_oauth::TemplateError;
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,17 @@ pub struct Api {
     /// a dot, or a name and a port.
     #[serde(default)]
     pub redirect_hosts: Vec<String>,
+    /// The base, where it is the same for all customers: parsed when it is first used.
+    #[serde(skip)]
+    pub fixed_base: OnceLock<Option<Url>>,
+}
+
+impl Api {
+    /// The base that is the same for all customers, if it is.
+    pub(super) fn fixed_base(&self) -> Option<Url> {
+        let parsed = || (!self.base_url.contains('{')).then(|| Url::parse(&self.base_url).ok())?;
+        self.fixed_base.get_or_init(parsed).clone()
+    }
 }
 
 /// A call that truly needs the credential and changes nothing.

@@ -265,8 +265,18 @@ impl Application {
         let named = named.and_then(|scheme| scheme.api_base_from_extra.as_ref());
         match named.and_then(|extra| extra.resolve(reply?)) {
             Some(base) => Ok(base),
-            None => urls::expand(&self.api.base_url, self.inputs(auth_type), values),
+            None => match self.api.fixed_base() {
+                Some(base) => Ok(base),
+                None => urls::expand(&self.api.base_url, self.inputs(auth_type), values),
+            },
         }
+    }
+
+    /// Whether a token reply may say where calls go.
+    #[must_use]
+    pub fn api_base_is_in_reply(&self) -> bool {
+        let scheme = self.oauth2.as_ref();
+        scheme.is_some_and(|scheme| scheme.api_base_from_extra.is_some())
     }
 
     /// The supported auth types, the primary one first.

@@ -1,19 +1,14 @@
 //! `evergrant serve`: the server, from its start to its end in good order.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use http_body::{Frame, SizeHint};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Loaded, open, sandbox};
 use crate::app::App;
@@ -78,24 +73,18 @@ pub(super) async fn serve(
     let jobs = Jobs::start(&app, stop.clone());
     let service = {
         let jobs = jobs.clone();
-        let to_the_end = move |mut request: Request, next: Next| {
+        let to_the_end = move |request: Request, next: Next| {
             let jobs = jobs.clone();
-            // Dropped with the connection: what need not be finished can end then.
-            let hung_up = CancellationToken::new();
-            request.extensions_mut().insert(http::HungUp(hung_up.clone()));
-            let hung_up = hung_up.drop_guard();
             async move {
                 let answer = jobs.finish(next.run(request)).await;
-                drop(hung_up);
-                answer.map(|body| Passing::body(body, &jobs))
+                answer.map(|body| http::Passing::body(body, jobs.under_way()))
             }
         };
-        besides
-            .fallback_service(http::router_with(app.clone(), limits))
-            .layer(from_fn(to_the_end))
+        let around = |rest| besides.fallback_service(rest).layer(from_fn(to_the_end));
+        http::router_with(app.clone(), limits).around_the_rest(around)
     };
     // The limiter counts callers without a credential by their address.
-    let service = service.into_make_service_with_connect_info::<SocketAddr>();
+    let service = axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
     let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
     let (send, mut ended) = tokio::sync::oneshot::channel();
     Jobs::watch(async move {
@@ -110,7 +99,7 @@ pub(super) async fn serve(
         tasks = live_tasks(),
         "stopping: what is under way is finished first; a second signal ends the process at once"
     );
-    // Requests have tasks of their own, and bodies on their way are counted, so connections need not be waited for: browsers keep some open without a word.
+    // Requests and bodies on their way are counted, so connections need not be waited for: browsers keep some open without a word.
     let finished = jobs.clone().stop(PATIENCE).await;
     let _ = tokio::time::timeout(LAST_BYTES, ended).await;
     if !(finished && jobs.stop(LAST_BYTES).await) {
@@ -131,44 +120,6 @@ pub(super) async fn serve(
 /// How many tasks live: with nothing under way, the loops and the open connections. More is a leak.
 fn live_tasks() -> usize {
     tokio::runtime::Handle::current().metrics().num_alive_tasks()
-}
-
-/// An answer's body on its way to its caller: shutdown waits for it, as for a request.
-struct Passing {
-    body: Body,
-    _under_way: TaskTrackerToken,
-}
-
-impl Passing {
-    fn body(body: Body, jobs: &Jobs) -> Body {
-        if body.is_end_stream() {
-            return body;
-        }
-        Body::new(Self {
-            body,
-            _under_way: jobs.under_way(),
-        })
-    }
-}
-
-impl HttpBody for Passing {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 /// The first SIGTERM or SIGINT asks for the end, the second one is it.

@@ -112,8 +112,10 @@ fn base(
     inputs: &BTreeMap<String, String>,
 ) -> Result<Url, Error> {
     let reply: Option<Value> = match credential {
-        Credential::OAuth2(tokens) => serde_json::from_str(tokens.extras.expose()).ok(),
-        Credential::Keys(_) => None,
+        Credential::OAuth2(tokens) if application.api_base_is_in_reply() => {
+            serde_json::from_str(tokens.extras.expose()).ok()
+        }
+        Credential::OAuth2(_) | Credential::Keys(_) => None,
     };
     application.api_base(auth_type, inputs, reply.as_ref()).map_err(unfit)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -70,6 +71,18 @@ pub fn seal(sealer: &Sealer, id: &ConnectionId, credential: &Credential) -> Seal
     sealer.seal(place(id), text.as_bytes())
 }
 
+/// A credential as it is stored.
+#[derive(Deserialize)]
+struct Stored {
+    keys: Option<BTreeMap<String, String>>,
+    access_token: Option<String>,
+    refresh_token: Option<String>,
+    scope: Option<Vec<String>>,
+    client_id: Option<String>,
+    inputs: Option<BTreeMap<String, String>>,
+    extras: Option<String>,
+}
+
 /// Opens a connection's credential.
 pub fn open(sealer: &Sealer, id: &ConnectionId, sealed: &Sealed) -> Result<Credential, Error> {
     let text = sealer.open(place(id), sealed)?;
@@ -77,38 +90,17 @@ pub fn open(sealer: &Sealer, id: &ConnectionId, sealed: &Sealed) -> Result<Crede
         table: "connections",
         id: id.to_string(),
     };
-    let value: Value = serde_json::from_slice(text.expose()).map_err(|_| corrupt())?;
-    let secret = |name: &str| {
-        value
-            .get(name)
-            .and_then(Value::as_str)
-            .map(|text| Secret::from(text.to_owned()))
-    };
-    if let Some(keys) = value.get("keys").and_then(Value::as_object) {
-        let one = |(name, value): (&String, &Value)| Some((name.clone(), Secret::from(value.as_str()?.to_owned())));
-        return keys
-            .iter()
-            .map(one)
-            .collect::<Option<_>>()
-            .map(Credential::Keys)
-            .ok_or_else(corrupt);
+    let stored: Stored = serde_json::from_slice(text.expose()).map_err(|_| corrupt())?;
+    if let Some(keys) = stored.keys {
+        let keys = keys.into_iter().map(|(name, value)| (name, Secret::from(value)));
+        return Ok(Credential::Keys(keys.collect()));
     }
     Ok(Credential::OAuth2(Tokens {
-        access_token: secret("access_token").ok_or_else(corrupt)?,
-        refresh_token: secret("refresh_token"),
-        scope: value
-            .get("scope")
-            .and_then(|list| serde_json::from_value(list.clone()).ok())
-            .flatten(),
-        client_id: value
-            .get("client_id")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned(),
-        inputs: value
-            .get("inputs")
-            .and_then(|map| serde_json::from_value(map.clone()).ok())
-            .unwrap_or_default(),
-        extras: secret("extras").unwrap_or_else(|| Secret::from("{}".to_owned())),
+        access_token: stored.access_token.map(Secret::from).ok_or_else(corrupt)?,
+        refresh_token: stored.refresh_token.map(Secret::from),
+        scope: stored.scope,
+        client_id: stored.client_id.unwrap_or_default(),
+        inputs: stored.inputs.unwrap_or_default(),
+        extras: Secret::from(stored.extras.unwrap_or_else(|| "{}".to_owned())),
     }))
 }

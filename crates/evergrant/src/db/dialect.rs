@@ -52,6 +52,14 @@ impl Engine {
         }
     }
 
+    /// Asks for the path of the database's file, where it is one on this machine; empty for one in memory.
+    pub(super) const fn file(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => Some("SELECT file FROM pragma_database_list WHERE name = 'main'"),
+            Self::Postgres => None,
+        }
+    }
+
     /// Held for the length of a migration, so that nodes which start together take turns.
     pub(super) const fn migration_lock(self) -> &'static str {
         match self {

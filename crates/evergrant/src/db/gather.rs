@@ -6,11 +6,12 @@
 //! come meanwhile wait, and the first of them asks for all when the answer is there. The busier, the larger the statements;
 //! alone, nobody waits for anybody.
 //!
-//! Promises: a question is answered by a statement that began after it was put. One that is dropped takes nobody else's answer
-//! along. The connection that asks is kept, so that neither the pool's test of it nor the preparation of the statement is
-//! paid for each time.
+//! Promises: a question is answered by a statement that began after it was put, or from [`Memory`] where no commit has come
+//! since. One that is dropped takes nobody else's answer along. The connection that asks is kept, so that neither the pool's test
+//! of it nor the preparation of the statement is paid for each time.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sqlx::any::AnyRow;
@@ -18,6 +19,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Row as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::memory::{Mark, Memory};
 use crate::error::Error;
 
 /// How many questions one statement may hold; each size is a statement of its own.
@@ -25,28 +27,51 @@ const SIZES: [usize; 4] = [1, 4, 16, 64];
 /// One of so many connections of the pool may be kept.
 const SPARE: u32 = 4;
 
-/// A question, asked with other values each time. It selects its number last.
-#[derive(Debug)]
-pub struct LookUp {
+/// A question, asked with other values each time, and how its rows are read. It selects its number last.
+pub struct LookUp<T> {
+    pub(super) statement: Statement,
+    pub(super) read: fn(&[AnyRow]) -> Result<T, Error>,
+}
+
+impl<T> LookUp<T> {
+    /// SQL around a list of rows `(number, $1, $2 …)`, whose columns both engines name `column1`, `column2` …
+    #[must_use]
+    pub const fn new(
+        (head, columns, tail): (&'static str, usize, &'static str),
+        read: fn(&[AnyRow]) -> Result<T, Error>,
+    ) -> Self {
+        let texts = OnceLock::new();
+        Self {
+            statement: Statement {
+                head,
+                tail,
+                columns,
+                texts,
+            },
+            read,
+        }
+    }
+}
+
+/// The SQL of a question.
+pub(super) struct Statement {
     head: &'static str,
     tail: &'static str,
     columns: usize,
     texts: OnceLock<[&'static str; SIZES.len()]>,
 }
 
-/// The rows of one answer.
-pub type Answer = Arc<Vec<AnyRow>>;
+/// The rows of one answer, and what held before they were asked for.
+#[derive(Clone)]
+pub(super) struct Answer {
+    pub(super) rows: Arc<Vec<AnyRow>>,
+    pub(super) mark: Option<Mark>,
+}
 
-impl LookUp {
-    /// SQL around a list of rows `(number, $1, $2 …)`, whose columns both engines name `column1`, `column2` …
-    #[must_use]
-    pub const fn new(head: &'static str, columns: usize, tail: &'static str) -> Self {
-        Self {
-            head,
-            tail,
-            columns,
-            texts: OnceLock::new(),
-        }
+impl Statement {
+    /// Names it in this process.
+    pub(super) fn number(&'static self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     /// The statement that holds so many questions, and how many it has room for.
@@ -103,6 +128,8 @@ struct Kept {
 
 /// All lines of one database.
 pub(super) struct Gather {
+    pub(super) memory: Memory,
+    asked: AtomicU64,
     lines: Mutex<HashMap<usize, Arc<Mutex<Line>>>>,
     /// How many more connections may be kept; closed once none may.
     room: Arc<Semaphore>,
@@ -145,11 +172,18 @@ enum Come {
 }
 
 impl Gather {
-    pub(super) fn new(pool_size: u32) -> Self {
+    pub(super) fn new(pool_size: u32, memory: Memory) -> Self {
         Self {
+            memory,
+            asked: AtomicU64::new(0),
             lines: Mutex::default(),
             room: Arc::new(Semaphore::new(usize::try_from(pool_size / SPARE).unwrap_or(0))),
         }
+    }
+
+    /// How many statements have been asked.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// How many connections are kept and not in use.
@@ -167,7 +201,12 @@ impl Gather {
     }
 
     /// The answer to `look_up` with these values, as it is now.
-    pub(super) async fn ask(&self, pool: &AnyPool, look_up: &'static LookUp, values: Values) -> Result<Answer, Error> {
+    pub(super) async fn ask(
+        &self,
+        pool: &AnyPool,
+        look_up: &'static Statement,
+        values: Values,
+    ) -> Result<Answer, Error> {
         loop {
             let turn = match self.come(look_up, &values) {
                 Come::Ask(turn) => turn,
@@ -183,11 +222,8 @@ impl Gather {
         }
     }
 
-    fn come(&self, look_up: &'static LookUp, values: &Values) -> Come {
-        let line = lock(&self.lines)
-            .entry(std::ptr::from_ref(look_up).addr())
-            .or_default()
-            .clone();
+    fn come(&self, look_up: &'static Statement, values: &Values) -> Come {
+        let line = lock(&self.lines).entry(look_up.number()).or_default().clone();
         let mut locked = lock(&line);
         if locked.busy {
             let (tell, told) = oneshot::channel();
@@ -209,7 +245,7 @@ impl Gather {
         &self,
         pool: &AnyPool,
         mut turn: Turn,
-        (look_up, values): (&'static LookUp, Values),
+        (look_up, values): (&'static Statement, Values),
     ) -> Result<Answer, Error> {
         // Whoever is about to ask the same joins in. Alone, this costs nothing.
         tokio::task::yield_now().await;
@@ -224,8 +260,10 @@ impl Gather {
             .iter()
             .map(|one| number_of(&mut questions, &one.values))
             .collect();
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let mark = self.memory.mark();
         let rows = fetch(pool, &mut turn, (look_up, &questions)).await;
-        let answers = rows.and_then(|rows| sorted(rows, questions.len()));
+        let answers = rows.and_then(|rows| sorted(rows, (questions.len(), mark)));
         drop(turn);
         match answers {
             Ok(answers) => {
@@ -257,7 +295,7 @@ fn number_of<'a>(questions: &mut Vec<&'a Values>, values: &'a Values) -> usize {
 async fn fetch(
     pool: &AnyPool,
     turn: &mut Turn,
-    question: (&'static LookUp, &[&Values]),
+    question: (&'static Statement, &[&Values]),
 ) -> Result<Vec<AnyRow>, sqlx::Error> {
     // Taken out, so that it is not kept if we are dropped half-way through an answer.
     if let Some(mut kept) = turn.held.take()
@@ -275,7 +313,7 @@ async fn fetch(
 
 async fn on(
     conn: &mut PoolConnection<Any>,
-    (look_up, questions): (&'static LookUp, &[&Values]),
+    (look_up, questions): (&'static Statement, &[&Values]),
 ) -> Result<Vec<AnyRow>, sqlx::Error> {
     let (text, room) = look_up.text(questions.len());
     let mut query = sqlx::query(text);
@@ -290,7 +328,7 @@ async fn on(
 }
 
 /// The rows by the numbers of their questions.
-fn sorted(rows: Vec<AnyRow>, questions: usize) -> Result<Vec<Answer>, sqlx::Error> {
+fn sorted(rows: Vec<AnyRow>, (questions, mark): (usize, Option<Mark>)) -> Result<Vec<Answer>, sqlx::Error> {
     let mut answers: Vec<Vec<AnyRow>> = (0..questions).map(|_| Vec::new()).collect();
     for row in rows {
         let number: i64 = row.try_get(row.len().saturating_sub(1))?;
@@ -299,7 +337,11 @@ fn sorted(rows: Vec<AnyRow>, questions: usize) -> Result<Vec<Answer>, sqlx::Erro
             answer.push(row);
         }
     }
-    Ok(answers.into_iter().map(Arc::new).collect())
+    let answer = |rows| Answer {
+        rows: Arc::new(rows),
+        mark,
+    };
+    Ok(answers.into_iter().map(answer).collect())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -6,6 +6,7 @@
 mod dialect;
 mod gather;
 mod group;
+mod memory;
 #[cfg(test)]
 mod tests;
 
@@ -19,8 +20,9 @@ use sqlx::{Any, AnyConnection, AnyPool, Executor as _, Row as _, Transaction};
 
 pub use dialect::Engine;
 use gather::Gather;
-pub use gather::{Answer, LookUp};
+pub use gather::LookUp;
 use group::{Member, Queue};
+use memory::Memory;
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::Error;
@@ -93,7 +95,12 @@ impl Db {
             .connect(url)
             .await?;
         let writers = (engine == Engine::Sqlite).then(Arc::default);
-        let gather = Arc::new(Gather::new(pool_size));
+        let file = match engine.file() {
+            Some(question) => sqlx::query(question).fetch_one(&pool).await?.try_get(0)?,
+            None => String::new(),
+        };
+        let memory = Memory::new((!file.is_empty()).then(|| file.into()));
+        let gather = Arc::new(Gather::new(pool_size, memory));
         Ok(Self {
             pool,
             engine,
@@ -114,13 +121,44 @@ impl Db {
         Ok(self.pool.acquire().await?)
     }
 
-    /// The answer to a question that is asked all the time, together with whoever asks the same now.
-    pub async fn look_up(&self, question: &'static LookUp, values: Vec<String>) -> Result<Answer, Error> {
+    /// The answer to a question that is asked all the time, as it is now: together with whoever asks the same, or as it is
+    /// remembered where nothing has been committed since.
+    pub async fn look_up<T>(&self, question: &'static LookUp<T>, values: &[&str]) -> Result<Arc<T>, Error>
+    where
+        T: Send + Sync + 'static,
+    {
         // Nothing stored holds a NUL, and PostgreSQL refuses to look for one: others' questions must not fail with it.
         if values.iter().any(|value| value.contains('\0')) {
-            return Ok(Answer::default());
+            return Ok(Arc::new((question.read)(&[])?));
         }
-        self.gather.ask(&self.pool, question, values).await
+        let name = values.join("\0");
+        if let Some(known) = self.gather.memory.recall(question.statement.number(), &name)
+            && let Ok(known) = known.downcast()
+        {
+            return Ok(known);
+        }
+        // Boxed, so that whoever is answered from memory does not carry the room for this along.
+        Box::pin(self.ask(question, values, name)).await
+    }
+
+    async fn ask<T>(&self, question: &'static LookUp<T>, values: &[&str], name: String) -> Result<Arc<T>, Error>
+    where
+        T: Send + Sync + 'static,
+    {
+        let (gather, statement) = (&self.gather, &question.statement);
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        let answer = gather.ask(&self.pool, statement, values).await?;
+        let read = Arc::new((question.read)(&answer.rows)?);
+        if let Some(mark) = answer.mark {
+            gather.memory.remember(mark, (statement.number(), name), read.clone());
+        }
+        Ok(read)
+    }
+
+    /// How many statements look-ups have needed.
+    #[must_use]
+    pub fn statements_of_look_ups(&self) -> u64 {
+        self.gather.asked()
     }
 
     /// A write transaction. On SQLite those that queue share a commit (see `group`); the server of PostgreSQL sees to that

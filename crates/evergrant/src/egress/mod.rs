@@ -166,8 +166,17 @@ impl Egress {
             url.host().ok_or(Unreachable::Forbidden)?,
             url.port_or_known_default().unwrap_or(0),
         );
-        if !self.allow.is_empty() && self.allow.contains(&format!("{host}:{port}").to_ascii_lowercase()) {
-            return Ok(Trust::Listed);
+        if !self.allow.is_empty() {
+            let listed = match url.port() {
+                // As the parser has it, in lower case.
+                Some(_) => self
+                    .allow
+                    .contains(&url[url::Position::BeforeHost..url::Position::AfterPort]),
+                None => self.allow.contains(&format!("{host}:{port}").to_ascii_lowercase()),
+            };
+            if listed {
+                return Ok(Trust::Listed);
+            }
         }
         // The resolver is not asked for IP literals. The URL parser has already turned 0x7f000001 and 2130706433
         // into 127.0.0.1, so every spelling ends up here.

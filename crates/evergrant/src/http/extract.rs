@@ -2,6 +2,8 @@
 
 mod account;
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::Method;
@@ -39,7 +41,7 @@ impl Admin {
 /// The caller whose key it is, whatever it may do.
 async fn caller(parts: &Parts, app: &App) -> Result<Admin, Error> {
     let value = header(parts, "x-api-key").ok_or(Error::InvalidApiKey)?;
-    let key = tenants::authenticate(app, value).await?;
+    let key = Arc::unwrap_or_clone(tenants::authenticate(app, value).await?);
     Ok(Admin {
         tenant: key.tenant.clone(),
         key,

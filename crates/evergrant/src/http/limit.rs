@@ -75,6 +75,17 @@ impl Limiter {
         }
     }
 
+    /// Counts a request; the answer to one that is too much.
+    pub(super) fn refused(&self, app: &App, request: &Request) -> Option<Response> {
+        if self.limits.every.is_zero() {
+            return None;
+        }
+        let now = app.now();
+        let callers = callers(request.headers(), request.extensions().get());
+        let taken = callers.into_iter().try_for_each(|caller| self.take(caller, now));
+        taken.err().map(too_many)
+    }
+
     /// Counts a request; if it is one too many, says how long to wait.
     ///
     /// The bucket is kept as the instant at which it will be full (the "generic cell rate algorithm" of ITU-T I.371):
@@ -122,15 +133,9 @@ fn callers(headers: &HeaderMap, from: Option<&ConnectInfo<SocketAddr>>) -> Vec<S
 
 /// Turns away what is too much, before anything is looked up.
 pub(super) async fn limit(State((app, limiter)): State<(App, Limiter)>, request: Request, next: Next) -> Response {
-    if limiter.limits.every.is_zero() {
-        return next.run(request).await;
-    }
-    let now = app.now();
-    let callers = callers(request.headers(), request.extensions().get());
-    let taken = callers.into_iter().try_for_each(|caller| limiter.take(caller, now));
-    match taken {
-        Ok(()) => next.run(request).await,
-        Err(wait) => too_many(wait),
+    match limiter.refused(&app, &request) {
+        None => next.run(request).await,
+        Some(refused) => refused,
     }
 }
 

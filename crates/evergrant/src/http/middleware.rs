@@ -1,5 +1,7 @@
 //! What happens to every request: an id, a line in the log, CORS, one JSON shape for every failure.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -28,25 +30,30 @@ pub(super) fn request_id() -> String {
 /// Gives each request an id and one line in the log. The line names the route, never the path or query: a path may
 /// hold a session token, a query may hold a code.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
-    let id = ids::uuid();
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("none", MatchedPath::as_str)
         .to_owned();
-    let method = request.method().clone();
+    observed((request.method().clone(), &route), next.run(request)).await
+}
+
+/// The same for a request whose route is known.
+pub(super) async fn observed((method, route): (Method, &str), work: impl Future<Output = Response>) -> Response {
+    let id = ids::uuid();
     let span = tracing::info_span!("request", request_id = id, %method, route);
     let started = Instant::now();
+    let value = HeaderValue::from_str(&id);
     let work = async {
-        let mut response = next.run(request).await;
-        if let Ok(value) = HeaderValue::from_str(&request_id()) {
+        let mut response = work.await;
+        if let Ok(value) = value {
             response.headers_mut().insert(REQUEST_ID, value);
         }
         let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status = response.status().as_u16(), millis, "answered");
         response
     };
-    CURRENT.scope(id.clone(), work.instrument(span)).await
+    CURRENT.scope(id, work.instrument(span)).await
 }
 
 /// Browser SDKs call from any origin with a bearer token and without cookies (contract, section 3).
@@ -85,6 +92,16 @@ pub(super) fn collapse_leading_slashes(mut request: axum::http::Request<Body>) -
         }
     }
     request
+}
+
+/// Answers in spite of a panic, as the layer for it does.
+pub(super) async fn caught(work: impl Future<Output = Response>) -> Response {
+    let mut work = std::pin::pin!(work);
+    let poll = |context: &mut std::task::Context<'_>| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        polled.unwrap_or_else(|panic| Poll::Ready(panicked(panic)))
+    };
+    std::future::poll_fn(poll).await
 }
 
 /// A panic is our fault; the caller gets the same shape as for every other error.

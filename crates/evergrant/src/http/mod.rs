@@ -4,14 +4,17 @@
 pub mod api;
 pub mod error;
 pub mod extract;
+mod front;
 mod limit;
 mod middleware;
 mod openapi;
+mod passing;
 pub mod portal;
 mod router;
 mod sdk;
 
-pub use api::proxy::HungUp;
+pub use front::Service;
 pub use limit::Limits;
 pub use openapi::document;
+pub use passing::Passing;
 pub use router::{router, router_besides, router_with};

@@ -4,12 +4,11 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 use axum::{Router, extract::DefaultBodyLimit};
-use tower::Layer as _;
-use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::front::Service;
 use super::limit::{self, Limiter, Limits};
 use super::{api, error, middleware, openapi, portal, sdk};
 use crate::app::App;
@@ -18,29 +17,25 @@ use crate::app::App;
 const MAX_BODY: usize = 256 * 1024;
 
 /// The whole service, ready to be served.
-pub fn router(app: App) -> axum::routing::RouterIntoService<axum::body::Body> {
+pub fn router(app: App) -> Service {
     router_with(app, Limits::default())
 }
 
 /// The same, with limits of the caller's choice.
-pub fn router_with(app: App, limits: Limits) -> axum::routing::RouterIntoService<axum::body::Body> {
+pub fn router_with(app: App, limits: Limits) -> Service {
     router_besides(app, limits, Router::new())
 }
 
 /// The same, with routes of the caller's own behind the same layers and counted like [`calls`]: for measurements.
-pub fn router_besides(
-    app: App,
-    limits: Limits,
-    besides: Router<App>,
-) -> axum::routing::RouterIntoService<axum::body::Body> {
-    let counting = |limits| from_fn_with_state((app.clone(), Limiter::new(limits)), limit::limit);
-    let often = counting(limits.for_calls());
-    let calls = calls().merge(besides.into()).route_layer(often.clone());
-    let rest = api().route_layer(counting(limits));
+pub fn router_besides(app: App, limits: Limits, besides: Router<App>) -> Service {
+    let often = Limiter::new(limits.for_calls());
+    let counted = |limiter| from_fn_with_state((app.clone(), limiter), limit::limit);
+    let calls = calls().merge(besides.into()).route_layer(counted(often.clone()));
+    let rest = api().route_layer(counted(Limiter::new(limits)));
     let (router, _) = server().merge(rest).merge(calls).split_for_parts();
-    let proxy = proxy(app.clone()).route_layer(often);
     let pages = pages().layer(from_fn_with_state(app.clone(), portal::speak));
-    finish(router.merge(pages).with_state(app), proxy).into_service()
+    let rest = finish(router.merge(pages).with_state(app.clone()));
+    Service::new(app, often, rest)
 }
 
 /// What the OpenAPI document describes.
@@ -53,16 +48,6 @@ pub(super) fn described() -> OpenApiRouter<App> {
         .routes(routes!(api::proxy::put))
         .routes(routes!(api::proxy::patch))
         .routes(routes!(api::proxy::delete))
-}
-
-/// Calls that pass through: any method, no limit on the body but the proxy's own, and nothing for browsers (no CORS).
-fn proxy(app: App) -> Router {
-    let gateway = api::proxy::Gateway::new(app);
-    Router::new()
-        .route("/api/v2/public/proxy/{slug}", any(api::proxy::forward))
-        .route("/api/v2/public/proxy/{slug}/", any(api::proxy::forward))
-        .route("/api/v2/public/proxy/{slug}/{*path}", any(api::proxy::forward))
-        .with_state(gateway)
 }
 
 /// The server itself.
@@ -173,8 +158,8 @@ fn pages() -> Router<App> {
         .route("/assets/{file}", get(portal::asset))
 }
 
-fn finish(router: Router, proxy: Router) -> Router {
-    let router = router
+fn finish(router: Router) -> Router {
+    router
         .fallback(|| async { error::plain(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             error::plain(
@@ -186,10 +171,5 @@ fn finish(router: Router, proxy: Router) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(middleware::cors())
-        .layer(axum::middleware::from_fn(middleware::observe));
-    let router = proxy
-        .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(axum::middleware::from_fn(middleware::observe))
-        .fallback_service(router);
-    Router::new().fallback_service(MapRequestLayer::new(middleware::collapse_leading_slashes).layer(router))
 }

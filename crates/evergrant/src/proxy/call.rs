@@ -2,7 +2,6 @@
 
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
-use tokio_util::sync::CancellationToken;
 
 use super::{headers, path};
 use crate::catalog::AuthType;
@@ -30,18 +29,11 @@ pub struct Call {
     pub(super) follow: u8,
     /// The auth type that the caller wants.
     pub(super) auth_type: Option<AuthType>,
-    /// Ends when the caller has hung up.
-    pub(super) gone: CancellationToken,
 }
 
 impl Call {
     /// Reads a request; `path` is what follows the slug, as it came in.
-    pub fn read(
-        parts: Parts,
-        path: &str,
-        (body, limits): (Incoming, &Limits),
-        gone: CancellationToken,
-    ) -> Result<Self, Error> {
+    pub fn read(parts: Parts, path: &str, (body, limits): (Incoming, &Limits)) -> Result<Self, Error> {
         if matches!(parts.method, Method::CONNECT | Method::TRACE) {
             // TRACE sends back what it was sent: the credential.
             return Err(Error::invalid(format!("{} is not passed on", parts.method)));
@@ -74,7 +66,6 @@ impl Call {
             body,
             follow,
             auth_type,
-            gone,
         })
     }
 }

@@ -25,7 +25,8 @@ pub(super) struct Exchange {
     headers: HeaderMap,
     pub(super) body: Upload,
     follow: u8,
-    gone: CancellationToken,
+    /// Ends when the caller has hung up, where that does not end us anyway.
+    gone: Option<CancellationToken>,
 }
 
 /// An answer, and whether it speaks of the credential: not where a redirect led to another host.
@@ -58,7 +59,15 @@ impl Exchange {
             headers,
             body: Upload::new(call.body, (limits.request, kept)),
             follow: call.follow,
-            gone: call.gone,
+            gone: None,
+        }
+    }
+
+    /// The same, given up once the caller has gone.
+    pub(super) fn ending_with(self, gone: CancellationToken) -> Self {
+        Self {
+            gone: Some(gone),
+            ..self
         }
     }
 
@@ -98,10 +107,12 @@ impl Exchange {
             headers: std::mem::take(&mut hop.headers),
             body: if hop.with_body { &self.body } else { &none },
         };
-        let answer = tokio::select! {
-            biased;
-            answer = app.egress.stream(request) => answer,
-            () = self.gone.cancelled() => return Err(Error::Call(CallFault::BrokenOff)),
+        let answer = match &self.gone {
+            None => app.egress.stream(request).await,
+            Some(gone) => {
+                let answer = gone.run_until_cancelled(app.egress.stream(request)).await;
+                answer.ok_or(Error::Call(CallFault::BrokenOff))?
+            }
         };
         answer.map_err(|error| Error::Call(fault(error)))
     }

@@ -17,16 +17,13 @@ const MOST: usize = 64 * 1024;
 /// How long an answer is waited for, so that it can be looked at.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Looks at an answer; `None` where it says nothing about the credential. The answer stays whole.
+/// Looks at an answer that [`speaks`]. The answer stays whole.
 pub(super) async fn look(
     app: &App,
     (application, connection): (&Application, &Connection),
     answer: &mut Response<Download>,
     fresh_from_refresh: Option<bool>,
-) -> Option<Judgement> {
-    if !speaks(application, answer) {
-        return None;
-    }
+) -> Judgement {
     let compressed = answer.body_mut().peek(MOST, PATIENCE).await;
     let body = readable(answer.headers(), compressed, MOST);
     let seen = Observation {
@@ -41,12 +38,12 @@ pub(super) async fn look(
         },
         ..Observation::answer(connection.auth_type.into(), Phase::ApiCall, answer.status().as_u16())
     };
-    Some(judge(&seen, &application.rules))
+    judge(&seen, &application.rules)
 }
 
 /// Whether an answer may speak of the credential. A success does where the application tells its errors under success, in JSON;
 /// redirects are the caller's own business.
-fn speaks(application: &Application, answer: &Response<Download>) -> bool {
+pub(super) fn speaks(application: &Application, answer: &Response<Download>) -> bool {
     match answer.status() {
         StatusCode::TOO_MANY_REQUESTS => false,
         status if status.is_client_error() || status.is_server_error() => true,

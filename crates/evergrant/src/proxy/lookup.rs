@@ -1,8 +1,10 @@
 //! Which connection a call is made with.
 
+use std::sync::Arc;
+
 use crate::app::App;
 use crate::catalog::{Application, AuthType};
-use crate::connections::{self, Connection, Which};
+use crate::connections::{self, Named, Which};
 use crate::error::Error;
 use crate::tenants::Tenant;
 
@@ -13,7 +15,7 @@ pub(super) async fn connection(
     tenant: &Tenant,
     account: &str,
     (application, wanted): (&Application, Option<AuthType>),
-) -> Result<Connection, Error> {
+) -> Result<Arc<Named>, Error> {
     if let Some(wanted) = wanted.filter(|wanted| !application.supports(*wanted)) {
         return Err(Error::invalid(format!(
             "`{}` is not connected by `{}`",
@@ -26,5 +28,5 @@ pub(super) async fn connection(
         slug: &application.slug,
         auth_type: wanted,
     };
-    Ok(connections::look_up(app, tenant, which).await?.connection)
+    connections::look_up(app, tenant, which).await
 }

@@ -71,6 +71,7 @@ mod tests {
             redirect_hosts: ["files.example.com", ".cdn.example.net", "odd.example.com:8443"]
                 .map(str::to_owned)
                 .to_vec(),
+            fixed_base: std::sync::OnceLock::new(),
         };
         let headers = HeaderMap::from_iter([(header::LOCATION, location.parse().unwrap())]);
         let from: Url = "https://api.example.com/v1/things?x=1".parse().unwrap();

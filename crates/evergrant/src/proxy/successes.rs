@@ -53,7 +53,7 @@ impl Successes {
     }
 
     /// Whether a success with this credential is to be written down; at most one caller is told so.
-    fn is_due(&self, c: &Connection, now: Timestamp) -> bool {
+    pub(super) fn is_due(&self, c: &Connection, now: Timestamp) -> bool {
         let stale = |at: Timestamp| at.after(FRESH) <= now;
         let known = c
             .last_ok_at
@@ -64,17 +64,12 @@ impl Successes {
         self.written.is_first(c, (now, FRESH))
     }
 
-    /// Notes that a call was accepted. A key under trouble is well again: nothing else could show it sooner.
+    /// Writes down that a call was accepted. A key under trouble is well again: nothing else could show it sooner.
     pub(super) async fn note(
-        &self,
         app: &App,
         tenant: &Tenant,
         (c, judgement): (&Connection, Judgement),
     ) -> Result<(), Error> {
-        let now = app.now();
-        if !self.is_due(c, now) {
-            return Ok(());
-        }
         if c.auth_type == AuthType::Keybased && c.trouble.is_some() {
             let seen = Observed {
                 guard: Guard {
@@ -89,7 +84,7 @@ impl Successes {
             return connections::record(app, tenant, &c.id, &seen).await.map(drop);
         }
         let mut tx = app.db.begin().await?;
-        store::worked(&mut tx, &tenant.id, (&c.id, c.version), now).await?;
+        store::worked(&mut tx, &tenant.id, (&c.id, c.version), app.now()).await?;
         tx.commit().await
     }
 }

@@ -42,17 +42,37 @@ pub async fn live_of(
     }
 }
 
+/// The credential of a connection that needs nothing done to it before a use that takes `need`; `None` where [`live_of`] has to
+/// see to it.
+pub async fn as_it_is_good(
+    app: &App,
+    tenant: &Tenant,
+    connection: &Connection,
+    need: Duration,
+) -> Result<Option<Credential>, Error> {
+    let good = connection.status == ConnectionStatus::Active && !has_ended(connection, app.now());
+    if !good || !lasts(app, connection, need) {
+        return Ok(None);
+    }
+    connections::open_credential(app, tenant, connection).await.map(Some)
+}
+
+/// Whether nothing is to be renewed before a use that takes `need`: the credential lasts, or no renewal may be tried.
+fn lasts(app: &App, connection: &Connection, need: Duration) -> bool {
+    let needed = match plan(connection, Why::Use { need }, (early(app, connection), app.now())) {
+        Plan::Renew | Plan::Reauthorize => true,
+        // A token that has ended by our clock: the provider's word is better. A key is handed out as it is.
+        Plan::Ask => has_ended(connection, app.now()),
+        Plan::UseAsIs => false,
+    };
+    !needed || connection.status != ConnectionStatus::Active
+}
+
 /// The connection after a renewal, where it needed one. A flagged one is not tried: every use would present a dead token to
 /// the provider, and healing is the sweep's.
 async fn lasting(app: &App, tenant: &Tenant, connection: Connection, need: Duration) -> Result<Connection, Error> {
     let why = Why::Use { need };
-    let needed = match plan(&connection, why, (early(app, &connection), app.now())) {
-        Plan::Renew | Plan::Reauthorize => true,
-        // A token that has ended by our clock: the provider's word is better. A key is handed out as it is.
-        Plan::Ask => has_ended(&connection, app.now()),
-        Plan::UseAsIs => false,
-    };
-    if !needed || connection.status != ConnectionStatus::Active {
+    if lasts(app, &connection, need) {
         return Ok(connection);
     }
     match renew(app, tenant, &connection.id, why).await {

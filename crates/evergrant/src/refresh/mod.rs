@@ -47,7 +47,7 @@ mod witness;
 
 pub use check::{check, second_look};
 pub use lease::{LEASE, Lease, claim, claim_due, held_until, postpone, release};
-pub use live::{live, live_of, reauth_required};
+pub use live::{as_it_is_good, live, live_of, reauth_required};
 pub use once::exchange_once;
 pub use outcome::{Did, Outcome};
 pub use plan::{CLOCKS, Plan, Why, plan};

@@ -1,5 +1,7 @@
 //! The tenants' SQL.
 
+use std::sync::Arc;
+
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
@@ -238,19 +240,18 @@ pub async fn insert_key(
     Ok(())
 }
 
-static FIND_KEY: LookUp = LookUp::new(
-    "SELECT k.id, k.tenant, e.org, e.name, k.name, k.hint, k.scopes, k.created_at, k.revoked_at, column1 FROM (VALUES ",
-    1,
-    ") wanted JOIN api_keys k ON k.hash = column2 JOIN environments e ON e.id = k.tenant WHERE k.revoked_at IS NULL",
+static FIND_KEY: LookUp<Option<Arc<ApiKey>>> = LookUp::new(
+    (
+        "SELECT k.id, k.tenant, e.org, e.name, k.name, k.hint, k.scopes, k.created_at, k.revoked_at, column1 FROM (VALUES ",
+        1,
+        ") wanted JOIN api_keys k ON k.hash = column2 JOIN environments e ON e.id = k.tenant WHERE k.revoked_at IS NULL",
+    ),
+    |rows| rows.first().map(|row| api_key(row).map(Arc::new)).transpose(),
 );
 
 /// The key of a value, unless it is revoked. The one look-up that has no tenant: it finds the tenant.
-pub async fn find_key(db: &Db, hash: String) -> Result<Option<ApiKey>, Error> {
-    db.look_up(&FIND_KEY, vec![hash])
-        .await?
-        .first()
-        .map(api_key)
-        .transpose()
+pub async fn find_key(db: &Db, hash: &str) -> Result<Option<Arc<ApiKey>>, Error> {
+    Ok(db.look_up(&FIND_KEY, &[hash]).await?.as_ref().clone())
 }
 
 const LIST_KEYS: &str = "SELECT k.id, k.tenant, e.org, e.name, k.name, k.hint, k.scopes, k.created_at, k.revoked_at \

@@ -72,7 +72,7 @@ pub async fn sealer(app: &App, tenant: &Tenant) -> Result<Sealer, Error> {
         .and_then(|keys| keys.get(&tenant.org).cloned());
     let keys = match cached {
         Some(keys) => keys,
-        None => load_data_keys(app, &tenant.org).await?,
+        None => Box::pin(load_data_keys(app, &tenant.org)).await?,
     };
     Ok(Sealer::new(tenant.id.clone(), keys))
 }
@@ -174,9 +174,9 @@ pub async fn signing_key(app: &App, tenant: &Tenant) -> Result<Option<Secret>, E
 }
 
 /// Whose key this is.
-pub async fn authenticate(app: &App, value: &str) -> Result<ApiKey, Error> {
+pub async fn authenticate(app: &App, value: &str) -> Result<Arc<ApiKey>, Error> {
     let hash = sha256_hex(value.as_bytes());
-    store::find_key(&app.db, hash).await?.ok_or(Error::InvalidApiKey)
+    store::find_key(&app.db, &hash).await?.ok_or(Error::InvalidApiKey)
 }
 
 fn key_place(id: &ApiKeyId) -> Place<'_> {

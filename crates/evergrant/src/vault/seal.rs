@@ -125,15 +125,13 @@ impl Sealer {
     fn try_open(&self, place: Place<'_>, sealed: &Sealed) -> Result<SecretBytes, DoesNotOpen> {
         let (id, nonce, body) = sealed.parts().ok_or(DoesNotOpen)?;
         let key = self.keys.iter().find(|key| key.id == id).ok_or(DoesNotOpen)?;
-        decrypt(&key.key, nonce, &self.bound_to(place), body).map(|bytes| SecretBytes::new(bytes.to_vec()))
+        decrypt(&key.key, nonce, &self.bound_to(place), body).map(SecretBytes::of)
     }
 
     fn bound_to(&self, place: Place<'_>) -> Vec<u8> {
-        format!(
-            "evergrant 1\0{}\0{}\0{}\0{}",
-            self.tenant, place.table, place.id, place.column
-        )
-        .into_bytes()
+        ["evergrant 1", self.tenant.as_str(), place.table, place.id, place.column]
+            .join("\0")
+            .into_bytes()
     }
 }
 

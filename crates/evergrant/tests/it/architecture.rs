@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// layer do not import each other unless [`BESIDE`] says so. `lib.rs` is the same map.
 const LAYERS: &[&[&str]] = &[
     &["clock", "error", "ids", "reason", "secret", "steps"],
-    &["db", "egress", "flights", "ledger", "pace", "vault"],
+    &["db", "egress", "flights", "ledger", "pace", "tasks", "vault"],
     &["verdict"],
     &["catalog"],
     &["app"],

@@ -1,9 +1,11 @@
 //! Finding the connection that a call is about, on the way of every call: by its id, or by customer and application.
 //!
-//! What is found is what the database says after the caller asked. No cache stands before it, so a flag, a disconnect and a
-//! newer credential of another node are seen at once.
+//! What is found is what the database says after the caller asked, or what it said and still says since nobody has committed
+//! (`db/memory.rs`): a flag, a disconnect and a newer credential of another node are seen at once.
 
 pub mod store;
+
+use std::sync::Arc;
 
 use super::model::{ConnectionStatus, Named};
 use crate::accounts;
@@ -37,7 +39,7 @@ impl<'a> From<&'a ConnectionId> for Which<'a> {
 }
 
 /// The connection that is meant, as it is now.
-pub async fn look_up(app: &App, tenant: &Tenant, which: Which<'_>) -> Result<Named, Error> {
+pub async fn look_up(app: &App, tenant: &Tenant, which: Which<'_>) -> Result<Arc<Named>, Error> {
     let (linked_account_id, slug, auth_type) = match which {
         Which::Id(id) => {
             let found = store::by_id(&app.db, &tenant.id, id).await?;
@@ -62,7 +64,7 @@ pub async fn look_up(app: &App, tenant: &Tenant, which: Which<'_>) -> Result<Nam
         Some(best) => Ok(best),
         // Why there is none: the caller may have misspelt its customer.
         None if nobody => {
-            accounts::find(app, tenant, linked_account_id).await?;
+            Box::pin(accounts::find(app, tenant, linked_account_id)).await?;
             Err(Error::NotFound("Connection"))
         }
         None => Err(Error::NotFound("Connection")),

@@ -1,5 +1,7 @@
 //! The look-ups' SQL.
 
+use std::sync::Arc;
+
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
@@ -9,33 +11,39 @@ use crate::db::{Db, LookUp};
 use crate::error::Error;
 use crate::ids::{ConnectionId, TenantId};
 
-static BY_ID: LookUp = LookUp::new(
-    concat!(
-        "SELECT ",
-        columns!(),
-        ", (SELECT a.account_id FROM linked_accounts a WHERE a.tenant = connections.tenant \
-           AND a.id = connections.account), column1 FROM (VALUES "
+static BY_ID: LookUp<Option<Arc<Named>>> = LookUp::new(
+    (
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", (SELECT a.account_id FROM linked_accounts a WHERE a.tenant = connections.tenant \
+               AND a.id = connections.account), column1 FROM (VALUES "
+        ),
+        2,
+        ") wanted JOIN connections ON tenant = column2 AND id = column3",
     ),
-    2,
-    ") wanted JOIN connections ON tenant = column2 AND id = column3",
+    |rows| rows.first().map(|row| named(row).map(Arc::new)).transpose(),
 );
 
 /// A connection by its id, disconnected ones too.
-pub async fn by_id(db: &Db, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Named>, Error> {
-    let values = vec![tenant.to_string(), id.to_string()];
-    db.look_up(&BY_ID, values).await?.first().map(named).transpose()
+pub async fn by_id(db: &Db, tenant: &TenantId, id: &ConnectionId) -> Result<Option<Arc<Named>>, Error> {
+    let found = db.look_up(&BY_ID, &[tenant.as_str(), id.as_str()]).await?;
+    Ok(found.as_ref().clone())
 }
 
-static OF_CUSTOMER: LookUp = LookUp::new(
-    concat!(
-        "SELECT ",
-        columns!(),
-        ", of_name, of_number FROM (SELECT column1 AS of_number, a.tenant AS of_tenant, a.id AS of_account, \
-           a.account_id AS of_name, column4 AS of_slug FROM (VALUES "
+static OF_CUSTOMER: LookUp<Vec<Arc<Named>>> = LookUp::new(
+    (
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", of_name, of_number FROM (SELECT column1 AS of_number, a.tenant AS of_tenant, a.id AS of_account, \
+               a.account_id AS of_name, column4 AS of_slug FROM (VALUES "
+        ),
+        3,
+        ") wanted JOIN linked_accounts a ON a.tenant = column2 AND a.account_id = column3) customer \
+         JOIN connections ON tenant = of_tenant AND account = of_account AND slug = of_slug AND disconnected_at IS NULL",
     ),
-    3,
-    ") wanted JOIN linked_accounts a ON a.tenant = column2 AND a.account_id = column3) customer \
-     JOIN connections ON tenant = of_tenant AND account = of_account AND slug = of_slug AND disconnected_at IS NULL",
+    |rows| rows.iter().map(|row| named(row).map(Arc::new)).collect(),
 );
 
 /// The live connections of a customer to an application: one for each auth type, at most.
@@ -43,9 +51,9 @@ pub async fn of_customer(
     db: &Db,
     tenant: &TenantId,
     (linked_account_id, slug): (&str, &str),
-) -> Result<Vec<Named>, Error> {
-    let values = vec![tenant.to_string(), linked_account_id.to_owned(), slug.to_owned()];
-    db.look_up(&OF_CUSTOMER, values).await?.iter().map(named).collect()
+) -> Result<Vec<Arc<Named>>, Error> {
+    let values = [tenant.as_str(), linked_account_id, slug];
+    Ok(db.look_up(&OF_CUSTOMER, &values).await?.as_ref().clone())
 }
 
 /// A row of [`columns`] and, behind them, the account's name.

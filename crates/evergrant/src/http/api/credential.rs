@@ -1,6 +1,7 @@
 //! Live credentials on request, for back ends that make the calls themselves.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -142,7 +143,7 @@ async fn hand_out(app: &App, to: &Recipient, which: Which<'_>, need: Duration) -
     let Named {
         connection,
         linked_account_id,
-    } = connections::look_up(app, &to.tenant, which).await?;
+    } = Arc::unwrap_or_clone(connections::look_up(app, &to.tenant, which).await?);
     let (connection, credential) = refresh::live_of(app, &to.tenant, connection, need).await?;
     let id = connection.id.clone();
     let named = Named {

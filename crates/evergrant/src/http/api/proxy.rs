@@ -4,15 +4,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use http_body::{Frame, SizeHint};
-use tokio_util::sync::CancellationToken;
 
 use super::applications::application;
 use crate::app::App;
-use crate::egress::BoxError;
+use crate::egress::{BoxError, Download};
 use crate::error::{Code, Error};
 use crate::http::error::{ApiError, ErrorBody, plain};
 use crate::http::extract::account_header;
@@ -20,10 +19,6 @@ use crate::proxy::{self, Call, Caller, Successes};
 use crate::tenants::{self, Scope};
 
 const PREFIX: &str = "/api/v2/public/proxy/";
-
-/// Says when the caller of a request has hung up, where the server knows.
-#[derive(Clone, Debug)]
-pub struct HungUp(pub CancellationToken);
 
 /// What the proxy needs.
 #[derive(Clone)]
@@ -41,35 +36,44 @@ impl Gateway {
     }
 }
 
+/// The route that a path stands for, if it is one of a call that passes through.
+pub(in crate::http) fn route(path: &str) -> Option<&'static str> {
+    let rest = path.strip_prefix(PREFIX)?;
+    match rest.find('/') {
+        _ if rest.is_empty() || rest.starts_with('/') => None,
+        None => Some("/api/v2/public/proxy/{slug}"),
+        Some(slash) if slash + 1 == rest.len() => Some("/api/v2/public/proxy/{slug}/"),
+        Some(_) => Some("/api/v2/public/proxy/{slug}/{*path}"),
+    }
+}
+
 /// Passes a call on, whatever its method.
-pub(in crate::http) async fn forward(
-    State(gateway): State<Gateway>,
-    request: Request,
-) -> Result<Response<Body>, ApiError> {
+pub(in crate::http) async fn forward(gateway: Gateway, request: Request) -> Response<Body> {
+    match passed(&gateway, request).await {
+        Ok(answer) => answer.map(Body::new),
+        Err(error) => ApiError(error).into_response(),
+    }
+}
+
+async fn passed(gateway: &Gateway, request: Request) -> Result<Response<Download>, Error> {
     let app = &gateway.app;
     let (parts, body) = request.into_parts();
     let key = parts.headers.get("x-api-key").and_then(|value| value.to_str().ok());
     let key = tenants::authenticate(app, key.map(str::trim).ok_or(Error::InvalidApiKey)?).await?;
     if !key.scopes.has(Scope::Write) {
-        return Err(Error::ScopeLacking(Scope::Write.as_str()).into());
+        return Err(Error::ScopeLacking(Scope::Write.as_str()));
     }
     let account = linked_account(&parts.headers)?;
     let whole = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
     let (slug, path) = whole.split_at(whole.find('/').unwrap_or(whole.len()));
     let application = application(app, &key.tenant, slug)?;
-    let gone = parts
-        .extensions
-        .get()
-        .map(|HungUp(gone)| gone.clone())
-        .unwrap_or_default();
     let body = (Box::pin(FromCaller(body)) as _, app.egress.limits());
-    let call = Call::read(parts, path, body, gone)?;
+    let call = Call::read(parts, path, body)?;
     let caller = Caller {
         tenant: &key.tenant,
         linked_account_id: &account,
     };
-    let answer = proxy::forward(app, caller, (&application, call), &gateway.successes).await?;
-    Ok(answer.map(Body::new))
+    proxy::forward(app, caller, (&application, call), &gateway.successes).await
 }
 
 /// By header only: the query is the provider's (contract, section 19, row 12).

@@ -29,5 +29,9 @@ pub(crate) async fn connect(t: &TestApp, tenant: &Tenant, account: &str, slug: &
 
 /// Whose key this is.
 pub(crate) async fn tenant_of(t: &TestApp, key: &str) -> Tenant {
-    evergrant::tenants::authenticate(&t.app, key).await.unwrap().tenant
+    evergrant::tenants::authenticate(&t.app, key)
+        .await
+        .unwrap()
+        .tenant
+        .clone()
 }

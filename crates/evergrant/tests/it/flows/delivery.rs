@@ -334,7 +334,11 @@ async fn without_a_signing_key_nothing_is_sent_and_nothing_is_lost() {
     on_both_with_receiver(async |t, receiver| {
         let hook = webhook(&t, &receiver, json!({})).await;
         let Tenant { id, .. } = &t.environment.tenant;
-        let key = evergrant::tenants::authenticate(&t.app, &t.key).await.unwrap().id;
+        let key = evergrant::tenants::authenticate(&t.app, &t.key)
+            .await
+            .unwrap()
+            .id
+            .clone();
         let mut tx = t.app.db.begin().await.unwrap();
         evergrant::tenants::store::set_signing_key(&mut tx, id, &"65aa00000000000000000001".parse().unwrap())
             .await

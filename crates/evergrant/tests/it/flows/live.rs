@@ -195,7 +195,7 @@ async fn a_customer_and_an_application_name_the_connection_that_works() {
         let ask = async |which: Which<'_>| {
             let found = connections::look_up(&s.t.app, s.tenant(), which).await?;
             assert_eq!(found.linked_account_id, CUSTOMER);
-            refresh::live_of(&s.t.app, s.tenant(), found.connection, NEED).await
+            refresh::live_of(&s.t.app, s.tenant(), found.connection.clone(), NEED).await
         };
         for auth_type in [None, Some(AuthType::OAuth2)] {
             let (connection, _) = ask(of(CUSTOMER, CRM, auth_type)).await.unwrap();

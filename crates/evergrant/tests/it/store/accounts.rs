@@ -44,7 +44,12 @@ fn default_app(sealed: &[u8], now: Timestamp) -> DefaultApp {
 
 async fn other_tenant(t: &TestApp) -> TenantId {
     let key = t.stranger().await;
-    evergrant::tenants::authenticate(&t.app, &key).await.unwrap().tenant.id
+    evergrant::tenants::authenticate(&t.app, &key)
+        .await
+        .unwrap()
+        .tenant
+        .id
+        .clone()
 }
 
 async fn insert(conn: &mut AnyConnection, tenant: &TenantId, account_id: &str, now: Timestamp) -> LinkedAccount {

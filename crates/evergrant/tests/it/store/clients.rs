@@ -26,7 +26,12 @@ async fn an_application_has_one_client_per_environment() {
     on_both(async |t| {
         let mine = &t.environment.tenant.id;
         let key = t.stranger().await;
-        let theirs = evergrant::tenants::authenticate(&t.app, &key).await.unwrap().tenant.id;
+        let theirs = evergrant::tenants::authenticate(&t.app, &key)
+            .await
+            .unwrap()
+            .tenant
+            .id
+            .clone();
         let mut tx = t.app.db.begin().await.unwrap();
         let first = client(&t, "slack", Some(vec![0, 255]));
         store::upsert(&mut tx, &first).await.unwrap();

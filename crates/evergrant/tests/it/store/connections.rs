@@ -85,7 +85,12 @@ fn evidence() -> Evidence {
 
 async fn stranger(t: &TestApp) -> TenantId {
     let key = t.stranger().await;
-    evergrant::tenants::authenticate(&t.app, &key).await.unwrap().tenant.id
+    evergrant::tenants::authenticate(&t.app, &key)
+        .await
+        .unwrap()
+        .tenant
+        .id
+        .clone()
 }
 
 #[tokio::test]

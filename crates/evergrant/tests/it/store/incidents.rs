@@ -34,7 +34,12 @@ fn sighting<'a>(t: &TestApp, witness: Witness<'a>, evidence: &'a Evidence, delet
 
 async fn stranger(t: &TestApp) -> TenantId {
     let key = t.stranger().await;
-    evergrant::tenants::authenticate(&t.app, &key).await.unwrap().tenant.id
+    evergrant::tenants::authenticate(&t.app, &key)
+        .await
+        .unwrap()
+        .tenant
+        .id
+        .clone()
 }
 
 #[tokio::test]

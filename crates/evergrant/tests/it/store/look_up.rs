@@ -1,11 +1,13 @@
 //! The look-ups of the hot path.
 
 use evergrant::catalog::AuthType;
-use evergrant::connections::look_up_store as store;
+use evergrant::connections::{ConnectionStatus, Flag, look_up_store as store};
 use evergrant::ids::{ConnectionId, TenantId};
+use evergrant::reason::{Confidence, Reason};
+use evergrant::verdict::Evidence;
 
 use super::connections::{account, add, connection};
-use crate::support::on_both;
+use crate::support::{TestApp, TestDatabase, on_both};
 
 #[tokio::test]
 async fn a_connection_is_found_with_its_customers_name_by_its_own_tenant_only() {
@@ -25,7 +27,7 @@ async fn a_connection_is_found_with_its_customers_name_by_its_own_tenant_only() 
         assert_eq!(store::by_id(db, &stranger, &stored.id).await.unwrap(), None);
 
         let found = store::of_customer(db, tenant, ("acct-7", "slack")).await.unwrap();
-        let mut found: Vec<_> = found.into_iter().map(|one| one.connection).collect();
+        let mut found: Vec<_> = found.into_iter().map(|one| one.connection.clone()).collect();
         found.sort_by(|a, b| b.auth_type.as_str().cmp(a.auth_type.as_str()));
         assert_eq!(found, [stored, other]);
         for (whose, account, slug) in [
@@ -33,7 +35,7 @@ async fn a_connection_is_found_with_its_customers_name_by_its_own_tenant_only() 
             (tenant, "acct-8", "slack"),
             (&stranger, "acct-7", "slack"),
         ] {
-            assert_eq!(store::of_customer(db, whose, (account, slug)).await.unwrap(), []);
+            assert!(store::of_customer(db, whose, (account, slug)).await.unwrap().is_empty());
         }
     })
     .await;
@@ -128,4 +130,121 @@ async fn an_answer_is_never_older_than_the_question() {
         callers.join_all().await;
     })
     .await;
+}
+
+/// Whoever asks again and again hears at once what another process has done meanwhile.
+#[tokio::test]
+async fn what_another_process_revokes_flags_or_ends_is_seen_by_the_very_next_look_up() {
+    on_both(async |t| {
+        let other = t.another_process().await;
+        let customer = account(&t, "acct-7").await;
+        let mut one = add(&t, connection(&t, &customer, ("slack", AuthType::OAuth2))).await;
+        let key = evergrant::tenants::create_key(&other, &t.environment, "second", evergrant::tenants::Scopes::ALL);
+        let key = key.await.unwrap();
+        let (db, tenant, stranger) = (&t.app.db, &one.tenant.clone(), TenantId::new(t.app.now()));
+        for round in 0..20 {
+            one.version += 1;
+            one.status = if round % 2 == 0 {
+                flagged(&t)
+            } else {
+                ConnectionStatus::Active
+            };
+            let mut tx = other.db.begin().await.unwrap();
+            evergrant::connections::store::save(&mut tx, &one).await.unwrap();
+            tx.commit().await.unwrap();
+            for _ in 0..3 {
+                let found = store::by_id(db, tenant, &one.id).await.unwrap().unwrap();
+                assert_eq!(
+                    (found.connection.version, &found.connection.status),
+                    (one.version, &one.status)
+                );
+                let of_customer = store::of_customer(db, tenant, ("acct-7", "slack")).await.unwrap();
+                assert_eq!(of_customer, [found]);
+                assert_eq!(store::by_id(db, &stranger, &one.id).await.unwrap(), None);
+                let theirs = store::of_customer(db, &stranger, ("acct-7", "slack")).await.unwrap();
+                assert!(theirs.is_empty());
+            }
+        }
+        for _ in 0..3 {
+            evergrant::tenants::authenticate(&t.app, key.value.expose())
+                .await
+                .unwrap();
+        }
+        evergrant::tenants::revoke_key(&other, tenant, &key.key.id)
+            .await
+            .unwrap();
+        assert!(
+            evergrant::tenants::authenticate(&t.app, key.value.expose())
+                .await
+                .is_err()
+        );
+
+        one.status = ConnectionStatus::Disconnected { at: t.app.now() };
+        let mut tx = other.db.begin().await.unwrap();
+        evergrant::connections::store::save(&mut tx, &one).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(
+            store::of_customer(db, tenant, ("acct-7", "slack"))
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    })
+    .await;
+}
+
+fn flagged(t: &TestApp) -> ConnectionStatus {
+    ConnectionStatus::ReauthRequired(Flag {
+        reason: Reason::TokenRevoked,
+        since: t.app.now(),
+        confidence: Confidence::Stated,
+        evidence: Evidence {
+            rule: "manual".to_owned(),
+            words: String::new(),
+            status: 0,
+        },
+    })
+}
+
+#[tokio::test]
+async fn on_sqlite_nothing_is_asked_again_until_somebody_commits() {
+    let t = TestApp::start(TestDatabase::sqlite()).await;
+    let other = t.another_process().await;
+    let customer = account(&t, "acct-7").await;
+    let one = add(&t, connection(&t, &customer, ("slack", AuthType::OAuth2))).await;
+    let asked = async |times: u32| {
+        let before = t.app.db.statements_of_look_ups();
+        for _ in 0..times {
+            evergrant::tenants::authenticate(&t.app, &t.key).await.unwrap();
+            store::by_id(&t.app.db, &one.tenant, &one.id).await.unwrap().unwrap();
+        }
+        t.app.db.statements_of_look_ups() - before
+    };
+    assert_eq!(asked(1).await, 2);
+    assert_eq!(asked(100).await, 0);
+    // Whatever it was, and whoever did it.
+    for app in [&t.app, &other] {
+        let mut tx = app.db.begin().await.unwrap();
+        evergrant::tenants::store::audit(&mut tx, &one.tenant, ("operator", "test", "x"), app.now())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(asked(2).await, 2);
+    }
+    // What was taken back was no commit.
+    let mut tx = other.db.begin().await.unwrap();
+    evergrant::tenants::store::audit(&mut tx, &one.tenant, ("operator", "test", "x"), t.app.now())
+        .await
+        .unwrap();
+    drop(tx);
+    assert_eq!(asked(2).await, 0);
+    // A caller's endless text is answered, and not kept.
+    let endless = "x".repeat(600);
+    for _ in 0..2 {
+        let found = store::of_customer(&t.app.db, &one.tenant, (&endless, "slack"))
+            .await
+            .unwrap();
+        assert!(found.is_empty());
+    }
+    assert_eq!(asked(2).await, 0);
 }

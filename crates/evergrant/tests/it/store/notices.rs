@@ -27,7 +27,12 @@ async fn an_application_has_one_address_and_only_its_tenant_finds_it() {
     on_both(async |t| {
         let mine = &t.environment.tenant.id;
         let key = t.stranger().await;
-        let theirs = evergrant::tenants::authenticate(&t.app, &key).await.unwrap().tenant.id;
+        let theirs = evergrant::tenants::authenticate(&t.app, &key)
+            .await
+            .unwrap()
+            .tenant
+            .id
+            .clone();
         let mut tx = t.app.db.begin().await.unwrap();
         assert!(store::put(&mut tx, &address(&t, "first", "slack")).await.unwrap());
         assert!(

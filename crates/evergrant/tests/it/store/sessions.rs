@@ -42,7 +42,8 @@ async fn a_token_is_found_by_its_hash_until_it_ends_or_is_revoked() {
             .await
             .unwrap()
             .tenant
-            .id;
+            .id
+            .clone();
         let mut tx = t.app.db.begin().await.unwrap();
         let id = insert(&mut tx, &t, &account, ("h1", now.after(HOUR))).await;
         let found = store::find_by_hash(&mut tx, "h1", now).await.unwrap().unwrap();
@@ -124,7 +125,8 @@ async fn properties_are_kept_until_their_end_and_go_with_a_revocation() {
             .await
             .unwrap()
             .tenant
-            .id;
+            .id
+            .clone();
         let mut tx = t.app.db.begin().await.unwrap();
         let id = insert(&mut tx, &t, &account, ("h1", now.after(24 * HOUR))).await;
         assert_eq!(store::properties(&mut tx, mine, &id, now).await.unwrap(), None);

@@ -81,7 +81,7 @@ async fn the_first_signing_key_signs_until_another_is_named_and_cannot_be_revoke
         let tenant = &t.environment.tenant;
         let signing = tenants::signing_key(&t.app, tenant).await.unwrap().unwrap();
         assert_eq!(signing.expose(), t.key);
-        let first = tenants::authenticate(&t.app, &t.key).await.unwrap().id;
+        let first = tenants::authenticate(&t.app, &t.key).await.unwrap().id.clone();
         assert!(matches!(
             tenants::revoke_key(&t.app, &tenant.id, &first).await,
             Err(Error::Conflict(_))

@@ -196,7 +196,7 @@ async fn a_tenant_with_many_webhooks_does_not_hold_up_the_others() {
         appended(&t).await;
         t.clock.advance(Duration::from_secs(1));
         let key = t.stranger().await;
-        let theirs = tenants::authenticate(&t.app, &key).await.unwrap().tenant;
+        let theirs = tenants::authenticate(&t.app, &key).await.unwrap().tenant.clone();
         let sealer = tenants::sealer(&t.app, &theirs).await.unwrap();
         let quiet = webhook(t.clock.now());
         let mut tx = t.app.db.begin().await.unwrap();

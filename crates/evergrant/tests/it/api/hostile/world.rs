@@ -2,7 +2,6 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Method, Request};
-use axum::routing::RouterIntoService;
 use evergrant::catalog::AuthType;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -125,7 +124,7 @@ pub(super) struct Belongings {
 /// The service, and both tenants' belongings.
 pub(super) struct World<'a> {
     pub(super) t: &'a TestApp,
-    service: RouterIntoService<Body>,
+    service: evergrant::http::Service,
     pub(super) mine: Belongings,
     pub(super) theirs: Belongings,
 }
