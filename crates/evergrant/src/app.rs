@@ -34,6 +34,15 @@ pub const FORETELL: Duration = Duration::from_hours(7 * 24);
 /// How often a key, or a token without an end, is probed unless the operator says otherwise.
 pub const PROBE_EVERY: Duration = Duration::from_hours(24);
 
+/// An issuer's key set, as far as it could be had.
+#[derive(Clone, Debug)]
+pub struct KeySet {
+    /// When it was last asked for, whether or not it came.
+    pub asked_at: Timestamp,
+    /// When it last came, and what it held then.
+    pub read: Option<(Timestamp, Arc<serde_json::Value>)>,
+}
+
 /// What an [`App`] holds.
 pub struct Handles {
     /// The database.
@@ -42,8 +51,8 @@ pub struct Handles {
     pub keyring: Keyring,
     /// Data keys that have been unwrapped, by organisation.
     pub data_keys: RwLock<HashMap<OrgId, Arc<Vec<DataKey>>>>,
-    /// Key sets of issuers whose signatures are checked, by address, and when they were read.
-    pub key_sets: RwLock<HashMap<String, (Timestamp, Arc<serde_json::Value>)>>,
+    /// Key sets of issuers whose signatures are checked, by address.
+    pub key_sets: RwLock<HashMap<String, KeySet>>,
     /// Which applications exist.
     pub catalog: Catalog,
     /// The only way out.

@@ -207,6 +207,16 @@ impl Error {
         }
     }
 
+    /// Whether the database gave this transaction up for the sake of another: a deadlock, or one that could not be put in order
+    /// (SQLSTATE 40P01 and 40001). It may well succeed if it is made once more.
+    #[must_use]
+    pub fn is_worth_repeating(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        matches!(error.code().as_deref(), Some("40P01" | "40001"))
+    }
+
     /// Whether this is the violation of a unique constraint: somebody else was first.
     #[must_use]
     pub fn is_duplicate(&self) -> bool {

@@ -84,7 +84,7 @@ pub async fn secret(app: &App, tenant: &Tenant, client: &OAuthClient) -> Result<
 /// Returns how many connections were flagged.
 pub async fn remove(app: &App, tenant: &Tenant, slug: &str, confirmed: bool) -> Result<usize, Error> {
     let mut tx = app.db.begin().await?;
-    let using = connections::store::live_of_application(&mut tx, &tenant.id, slug).await?;
+    let using = connections::store::take_all_of_application(&mut tx, &tenant.id, slug).await?;
     if !using.is_empty() && !confirmed {
         return Err(Error::Conflict(format!(
             "{} connections use this OAuth client; removing it flags every one of them `oauth_app_deleted`. Confirm to go on",
@@ -116,7 +116,7 @@ pub async fn confirm_deletion(app: &App, tenant: &Tenant, id: &IncidentId, by: &
         "the team confirmed that its OAuth client is gone",
     );
     let mut tx = app.db.begin().await?;
-    let using = connections::store::live_of_application(&mut tx, &tenant.id, slug).await?;
+    let using = connections::store::take_all_of_application(&mut tx, &tenant.id, slug).await?;
     let flagged = connections::flag_all_deleted(app, &mut tx, tenant, (using, evidence.clone())).await?;
     note_deleted(&mut tx, tenant, (slug, &evidence), app.now()).await?;
     tenants::store::audit(

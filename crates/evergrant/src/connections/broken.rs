@@ -3,6 +3,9 @@
 //! What is seen is taken down in the transaction of the observation. What follows for others is done after it, in
 //! transactions of their own: a transaction that held one connection, the incident and then all connections would meet
 //! another one half way. Where that is cut short nothing is lost: the next observation says the same again.
+//!
+//! Whoever takes several connections takes them in the order of their ids, and the incident after them: two who meet wait for
+//! each other, and never both.
 
 use super::model::Connection;
 use super::record::{Observed, apply, reschedule, write_change};
@@ -80,20 +83,28 @@ pub async fn client_works(
 /// Does what follows for the others, after the transaction of who saw it. It fails nobody: what is left undone comes up
 /// again by itself.
 pub async fn follow(app: &App, tenant: &Tenant, slug: &str, aftermath: Aftermath) {
-    let done = match aftermath {
-        Aftermath::Nothing => return,
-        Aftermath::Gone(evidence) => flag_users(app, tenant, slug, evidence).await,
-        Aftermath::Works => try_users(app, tenant, slug).await,
-    };
+    let mut done = once(app, tenant, slug, &aftermath).await;
+    if done.as_ref().is_err_and(Error::is_worth_repeating) {
+        done = once(app, tenant, slug, &aftermath).await;
+    }
     match done {
+        Ok(0) => {}
         Ok(connections) => tracing::info!(slug, connections, "the other connections of the application followed"),
         Err(error) => tracing::error!(slug, %error, "the other connections of the application could not follow yet"),
     }
 }
 
+async fn once(app: &App, tenant: &Tenant, slug: &str, aftermath: &Aftermath) -> Result<u64, Error> {
+    match aftermath {
+        Aftermath::Nothing => Ok(0),
+        Aftermath::Gone(evidence) => flag_users(app, tenant, slug, evidence.clone()).await,
+        Aftermath::Works => try_users(app, tenant, slug).await,
+    }
+}
+
 async fn flag_users(app: &App, tenant: &Tenant, slug: &str, evidence: Evidence) -> Result<u64, Error> {
     let mut tx = app.db.begin().await?;
-    let using = store::live_of_application(&mut tx, &tenant.id, slug).await?;
+    let using = store::take_all_of_application(&mut tx, &tenant.id, slug).await?;
     let flagged = flag_all_deleted(app, &mut tx, tenant, (using, evidence)).await?;
     tx.commit().await?;
     Ok(flagged as u64)
@@ -106,7 +117,8 @@ async fn try_users(app: &App, tenant: &Tenant, slug: &str) -> Result<u64, Error>
     Ok(due)
 }
 
-/// Flags connections because their OAuth client is gone for certain; returns how many were not flagged before.
+/// Flags connections because their OAuth client is gone for certain; returns how many were not flagged before. They must have
+/// been taken in this transaction ([`store::take_all_of_application`]), so that no refresh stores anything in between.
 pub async fn flag_all_deleted(
     app: &App,
     tx: &mut Tx,

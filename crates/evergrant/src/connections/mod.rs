@@ -10,9 +10,10 @@
 //! Reading order: [`model`] (types), `transition` (what a judgement does to a status: pure), `schedule` (when it is next
 //! due: pure), `predict` (when it ends: pure), `credential` (sealing), `fresh` (a token reply as a credential), `access` (a
 //! credential put into a call), `record` (the transactions that make it so), `broken` (what one says of
-//! all), `foretell` (telling of the end), `store` (SQL), `look_up` (the hot reads), `list` (page by page), `work` (erasing and the rest), `reauth` (repairing by link).
+//! all), `foretell` (telling of the end), `store` (SQL), `application` (of all of an application), `look_up` (the hot reads), `list` (page by page), `work` (erasing and the rest), `reauth` (repairing by link).
 
 mod access;
+mod application;
 mod broken;
 mod credential;
 pub mod foretell;

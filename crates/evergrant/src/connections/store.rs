@@ -13,6 +13,8 @@ use crate::reason::{Confidence, Reason, Verdict};
 use crate::vault::Sealed;
 use crate::verdict::Evidence;
 
+pub use super::application::store::{live_of_application, take_all_of_application, try_again};
+
 const INSERT: &str = "\
     INSERT INTO connections (id, tenant, account, slug, auth_type, status, failures, version, has_refresh_token, fence, \
         connected_at, created_at, updated_at) \
@@ -220,26 +222,6 @@ pub async fn of_account(
     rows.iter().map(connection).collect()
 }
 
-const OF_APPLICATION: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM connections WHERE tenant = $1 AND slug = $2 AND auth_type = 'oauth2' AND disconnected_at IS NULL ORDER BY id"
-);
-
-/// The live OAuth connections of an application, over all accounts of a tenant.
-pub async fn live_of_application(
-    conn: &mut AnyConnection,
-    tenant: &TenantId,
-    slug: &str,
-) -> Result<Vec<Connection>, Error> {
-    let rows = sqlx::query(OF_APPLICATION)
-        .bind(tenant.as_str())
-        .bind(slug)
-        .fetch_all(conn)
-        .await?;
-    rows.iter().map(connection).collect()
-}
-
 const OF_EXTERNAL: &str = concat!(
     "SELECT ",
     columns!(),
@@ -259,29 +241,6 @@ pub async fn of_external_account(
         .fetch_all(conn)
         .await?;
     rows.iter().map(connection).collect()
-}
-
-/// The pause between two connections that a mended OAuth client lets on, and over how long they are spread at most.
-const PACE_MS: i64 = 100;
-const SPREAD_MS: i64 = 15 * 60 * 1000;
-
-const TRY_AGAIN: &str = "UPDATE connections SET due_at = $1 + ((paced.turn - 1) * $4) % $5 FROM ( \
-        SELECT id AS paced_id, ROW_NUMBER() OVER (ORDER BY id) AS turn FROM connections \
-        WHERE tenant = $2 AND slug = $3 AND auth_type = 'oauth2' AND has_refresh_token = 1 AND disconnected_at IS NULL \
-          AND (trouble_verdict = 'app_broken' OR reason = 'oauth_app_deleted') \
-    ) paced WHERE connections.tenant = $2 AND connections.id = paced.paced_id";
-
-/// Makes due what a broken OAuth client had stopped: the first at once, ten a second, all within a quarter of an hour.
-pub async fn try_again(conn: &mut AnyConnection, tenant: &TenantId, slug: &str, now: Timestamp) -> Result<u64, Error> {
-    let done = sqlx::query(TRY_AGAIN)
-        .bind(now.as_millis())
-        .bind(tenant.as_str())
-        .bind(slug)
-        .bind(PACE_MS)
-        .bind(SPREAD_MS)
-        .execute(conn)
-        .await?;
-    Ok(done.rows_affected())
 }
 
 const PURGE: &str = "DELETE FROM connections WHERE disconnected_at IS NOT NULL AND disconnected_at < $1";

@@ -1,5 +1,7 @@
 //! Everything that differs between the two databases, on one page.
 
+use sqlx::AnyConnection;
+
 /// Which database stands behind the one SQL text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -18,6 +20,24 @@ impl Engine {
             "sqlite" => Some(Self::Sqlite),
             "postgres" | "postgresql" => Some(Self::Postgres),
             _ => None,
+        }
+    }
+
+    /// The engine behind a connection.
+    #[must_use]
+    pub fn of(conn: &AnyConnection) -> Self {
+        match conn.backend_name() {
+            "PostgreSQL" => Self::Postgres,
+            _ => Self::Sqlite,
+        }
+    }
+
+    /// Of one statement in two texts, of which the second takes the rows that it reads (`FOR UPDATE`). SQLite has no such words
+    /// and needs none: there a write transaction has the database to itself.
+    pub(crate) const fn locking(self, (plain, taking): (&'static str, &'static str)) -> &'static str {
+        match self {
+            Self::Sqlite => plain,
+            Self::Postgres => taking,
         }
     }
 

@@ -6,7 +6,8 @@
 //! shares a commit with which depends on nothing but who came when.
 //!
 //! Promises: a member hears of success only after the commit that holds its work. A member that gives up, or is dropped,
-//! takes back its own work and nobody else's. Whoever is dropped anywhere, the baton goes on.
+//! takes back its own work and nobody else's. Whoever is dropped anywhere, the baton goes on. Where the engine refuses to set or
+//! end a savepoint, nobody can tell whose work stands: the group ends there, and all of it has failed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,9 +24,10 @@ const MOST: usize = 128;
 const LOOK_AROUND: usize = 3;
 
 const ENTER: &str = "SAVEPOINT member";
-const ENTER_AFTER: &str = "RELEASE member; SAVEPOINT member";
+/// What is done stays done, whatever the next one does.
+const LEAVE: &str = "RELEASE member";
 /// The savepoint itself stays, and is the next member's.
-const ENTER_AFTER_FAILURE: &str = "ROLLBACK TO member";
+const TAKE_BACK: &str = "ROLLBACK TO member";
 
 /// Who writes, and who waits to.
 #[derive(Debug, Default)]
@@ -69,8 +71,13 @@ struct Group {
     done: Vec<oneshot::Sender<Word>>,
     /// How many have joined.
     joined: usize,
+    /// Whether the savepoint is known to stand. Where somebody was dropped while it was set or ended nobody knows, and another
+    /// is set over it: the latest of that name is the one that counts.
+    stands: bool,
     /// Whether the work since the savepoint is to be taken back.
     failed: bool,
+    /// Whether the engine has refused to set or end a savepoint.
+    broken: bool,
     turn: Turn,
 }
 
@@ -78,7 +85,7 @@ struct Group {
 pub(super) struct Member {
     /// `None` once it has been passed on.
     group: Option<Box<Group>>,
-    /// Whether its holder has begun, so that its end without a commit is a failure.
+    /// Whether its holder's savepoint stands, so that its end without a commit is a failure.
     begun: bool,
 }
 
@@ -123,6 +130,23 @@ impl Drop for Turn {
     }
 }
 
+impl Group {
+    /// Sets the savepoint of whoever comes next. One statement at a time: the engine may stop between two whose sender has gone.
+    async fn enter(&mut self) -> Result<(), sqlx::Error> {
+        if self.failed {
+            self.tx.execute(sqlx::raw_sql(TAKE_BACK)).await?;
+            self.failed = false;
+            return Ok(());
+        }
+        if std::mem::take(&mut self.stands) {
+            self.tx.execute(sqlx::raw_sql(LEAVE)).await?;
+        }
+        self.tx.execute(sqlx::raw_sql(ENTER)).await?;
+        self.stands = true;
+        Ok(())
+    }
+}
+
 impl Member {
     /// Waits for a turn and opens a transaction, or for the baton and goes on with the one that is open.
     pub(super) async fn join(queue: &Arc<Queue>, pool: &AnyPool, begin: &'static str) -> Result<Self, Error> {
@@ -139,7 +163,9 @@ impl Member {
                     tx: pool.begin_with(begin).await?,
                     done: Vec::new(),
                     joined: 0,
+                    stands: false,
                     failed: false,
+                    broken: false,
                     turn,
                 })),
                 begun: false,
@@ -150,16 +176,13 @@ impl Member {
     }
 
     async fn begin(&mut self) -> Result<(), Error> {
-        self.begun = true;
         let group = self.group_mut();
-        let enter = match (group.joined, group.failed) {
-            (0, _) => ENTER,
-            (_, false) => ENTER_AFTER,
-            (_, true) => ENTER_AFTER_FAILURE,
-        };
         group.joined += 1;
-        group.tx.execute(sqlx::raw_sql(enter)).await?;
-        group.failed = false;
+        if let Err(error) = group.enter().await {
+            group.broken = true;
+            return Err(error.into());
+        }
+        self.begun = true;
         Ok(())
     }
 
@@ -205,7 +228,7 @@ impl Member {
             ..
         } = *group;
         let undo = if failed {
-            tx.execute(sqlx::raw_sql(ENTER_AFTER_FAILURE)).await.map(drop)
+            tx.execute(sqlx::raw_sql(TAKE_BACK)).await.map(drop)
         } else {
             Ok(())
         };
@@ -252,6 +275,12 @@ impl Drop for Member {
             group: Some(group),
             begun: false,
         };
+        if group.broken {
+            for word in group.done.drain(..) {
+                drop(word.send(Word::Failed("the shared transaction is in doubt".to_owned())));
+            }
+            return;
+        }
         // Whoever has gone away since does not take it: it is dropped here, and goes on from there.
         let waiting = if group.joined < MOST && !group.done.is_empty() {
             group.turn.0.next()

@@ -141,6 +141,52 @@ async fn whoever_goes_away_while_waiting_holds_up_nobody() {
     last.commit().await.unwrap();
 }
 
+/// Whoever goes away in the middle of joining takes nobody's work along, wherever exactly that was.
+#[tokio::test]
+async fn whoever_goes_away_while_its_savepoint_is_set_takes_nobody_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = db(&folder).await;
+    for round in 0..100 {
+        let mut first = db.begin().await.unwrap();
+        note(&mut first, &format!("{round:03} first")).await.unwrap();
+        let mut gone = Box::pin(db.begin());
+        assert!(poll(gone.as_mut()).is_none());
+        let mut after = Box::pin(db.begin());
+        assert!(poll(after.as_mut()).is_none());
+        let mut first = Box::pin(first.commit());
+        assert!(poll(first.as_mut()).is_none(), "the next one holds the transaction");
+        // It has the baton now, and its first statement is under way.
+        assert!(poll(gone.as_mut()).is_none());
+        drop(gone);
+        let last = async {
+            let mut tx = after.await.unwrap();
+            note(&mut tx, &format!("{round:03} last")).await.unwrap();
+            tx.commit().await
+        };
+        let (first, last) = tokio::join!(first, last);
+        first.unwrap();
+        last.unwrap();
+    }
+    assert_eq!(noted(&db).await.len(), 200);
+}
+
+#[tokio::test]
+async fn a_savepoint_that_cannot_be_ended_ends_the_group_and_nobody_hears_of_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = db(&folder).await;
+    let mut first = db.begin().await.unwrap();
+    note(&mut first, "a").await.unwrap();
+    first.execute("RELEASE member").await.unwrap();
+    let joins = async { db.begin().await.map(drop) };
+    let (first, joined) = tokio::join!(first.commit(), joins);
+    assert!(first.is_err() && joined.is_err());
+    assert!(noted(&db).await.is_empty());
+    let mut next = db.begin().await.unwrap();
+    note(&mut next, "b").await.unwrap();
+    next.commit().await.unwrap();
+    assert_eq!(noted(&db).await, ["b"]);
+}
+
 #[tokio::test]
 async fn a_commit_that_fails_fails_for_all() {
     let folder = tempfile::tempdir().unwrap();

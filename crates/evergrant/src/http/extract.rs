@@ -121,10 +121,26 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
     }
 }
 
-async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
-    let bytes = Bytes::from_request(request, state)
+/// A body byte for byte, as its sender signed it.
+#[derive(Debug)]
+pub struct RawBody(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        Ok(Self(whole(request, state).await?))
+    }
+}
+
+async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
+    Bytes::from_request(request, state)
         .await
-        .map_err(|_| Error::invalid("the body is too large or was cut off; at most 256 KiB are read"))?;
+        .map_err(|_| Error::invalid("the body is too large or was cut off; at most 256 KiB are read"))
+}
+
+async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
+    let bytes = whole(request, state).await?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         Ok(Bytes::from_static(b"{}"))
     } else {

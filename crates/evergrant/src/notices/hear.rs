@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::event_token::EventToken;
 use super::model::{Address, Heard, Proved, REMEMBERED, Refused, Said, TokenNamed};
+use super::proof::{basic, body_of, digest};
 use super::{address, keys, said, signature, store};
 use crate::app::App;
 use crate::catalog::notices::{Challenge, Hmac, SigningSecret, Verification};
@@ -17,7 +18,6 @@ use crate::clients::{self, OAuthClient};
 use crate::clock::Timestamp;
 use crate::connections::{self, Connection, ConnectionStatus, Credential, Guard, Observed, Recorded};
 use crate::error::Error;
-use crate::ids::sha256_hex;
 use crate::reason::{Confidence, Verdict};
 use crate::refresh;
 use crate::secret::Secret;
@@ -34,6 +34,8 @@ const TRIES: u32 = 5;
 pub enum Answer {
     /// Thank you.
     Received,
+    /// The same for a security event token (RFC 8935, section 2.2).
+    Accepted,
     /// What it asked for, to see that somebody who knows the secret is here.
     Challenge(Value),
 }
@@ -49,6 +51,10 @@ struct Ear<'a> {
 
 /// Hears a notice at an address. A stranger learns whether the address exists, and that a notice was refused, and no more.
 pub async fn hear(app: &App, id: &str, heard: &Heard<'_>) -> Result<Answer, Error> {
+    // Nothing stored holds a NUL, and PostgreSQL refuses to look for one.
+    if id.contains('\0') {
+        return Err(Error::NotFound("Address for notices"));
+    }
     let mut conn = app.db.read().await?;
     let found = store::by_id_of_all_tenants(&mut conn, id).await?;
     let address = found.ok_or(Error::NotFound("Address for notices"))?;
@@ -106,7 +112,9 @@ pub async fn hear_of_client(app: &App, slug: &str, heard: &Heard<'_>) -> Result<
     if !by_client.is_some_and(|notices| notices.verified_by == Verification::ClientBasic) {
         return Err(Error::NoticeRefused);
     }
-    let (client_id, _) = basic(heard).ok_or(Error::NoticeRefused)?;
+    let (client_id, _) = basic(heard)
+        .filter(|(id, _)| !id.contains('\0'))
+        .ok_or(Error::NoticeRefused)?;
     let mut conn = app.db.read().await?;
     let clients = clients::store::of_client_id_of_all_tenants(&mut conn, slug, &client_id).await?;
     let mut addresses = Vec::new();
@@ -141,21 +149,6 @@ async fn note_refusal(app: &App, address: &Address, refused: Refused) -> Result<
     tx.commit().await
 }
 
-/// The user and password of HTTP Basic (RFC 7617).
-fn basic(heard: &Heard<'_>) -> Option<(String, Secret)> {
-    let (scheme, value) = heard.header("authorization")?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(STANDARD.decode(value.trim()).ok()?).ok()?;
-    let (id, secret) = text.split_once(':')?;
-    Some((id.to_owned(), Secret::from(secret.to_owned())))
-}
-
-fn body_of(heard: &Heard<'_>) -> Result<Value, Refused> {
-    serde_json::from_slice(heard.body).map_err(|_| Refused::Unreadable)
-}
-
 impl Ear<'_> {
     async fn client_secret(&self) -> Result<Option<Secret>, Error> {
         match &self.client {
@@ -179,11 +172,11 @@ impl Ear<'_> {
     ) -> Result<Result<Proved, Refused>, Error> {
         let secrets = self.secrets(hmac, address).await?;
         let verified = signature::verify(hmac, &secrets, heard, self.app.now());
-        Ok(verified.and_then(|signed_at| {
+        Ok(verified.and_then(|signed| {
             Ok(Proved {
                 body: body_of(heard)?,
-                digest: digest(heard, &hmac.header),
-                signed_at,
+                digest: digest(&signed.content),
+                signed_at: signed.at,
                 window: super::WINDOW,
                 clients: None,
             })
@@ -203,7 +196,7 @@ impl Ear<'_> {
         }
         Ok(body_of(heard).map(|body| Proved {
             body,
-            digest: digest(heard, "authorization"),
+            digest: digest(heard.body),
             signed_at: None,
             window: super::WINDOW,
             clients: None,
@@ -232,7 +225,11 @@ impl Ear<'_> {
         let key = (address.slug.as_str(), proved.digest.as_str());
         let repeated = store::was_heard(&mut *self.app.db.read().await?, &self.tenant.id, key, now).await?;
         if repeated && proved.signed_at.is_some() {
-            return Err(Error::Conflict("this notice has been received already".to_owned()));
+            // RFC 8935 knows no replay: a transmitter that is told of an error sends the token again, or gives up on us.
+            return match self.notices.verified_by {
+                Verification::SecurityEventToken(_) => Ok(Answer::Accepted),
+                _ => Err(Error::Conflict("this notice has been received already".to_owned())),
+            };
         }
         for said in said::said(self.notices, heard, &proved.body) {
             let at = said.at.or(proved.signed_at).unwrap_or(now);
@@ -253,7 +250,10 @@ impl Ear<'_> {
         store::remember(&mut tx, &self.tenant.id, key, until).await?;
         store::heard(&mut tx, &self.tenant.id, &address.slug, now).await?;
         tx.commit().await?;
-        Ok(Answer::Received)
+        Ok(match self.notices.verified_by {
+            Verification::SecurityEventToken(_) => Answer::Accepted,
+            _ => Answer::Received,
+        })
     }
 
     async fn challenge(&self, address: &Address, body: &Value) -> Result<Option<Answer>, Error> {
@@ -358,13 +358,6 @@ fn is_asked(challenge: &Challenge, body: &Value) -> bool {
         .pointer
         .iter()
         .all(|(at, wanted)| body.pointer(at) == Some(wanted))
-}
-
-fn digest(heard: &Heard<'_>, signature: &str) -> String {
-    let mut all = heard.header(signature).unwrap_or_default().as_bytes().to_vec();
-    all.push(0);
-    all.extend_from_slice(heard.body);
-    sha256_hex(&all)
 }
 
 fn judgement(said: &Said) -> Judgement {

@@ -42,7 +42,11 @@ fn one(rule: &NoticeRule, heard: &Heard<'_>, body: &Value) -> Option<Said> {
     if !(headers && values && present) {
         return None;
     }
-    let account = |at: &String| text(body.pointer(at)?).map(|id| without_suffix(rule, &id));
+    // Nothing stored holds a NUL, and PostgreSQL refuses to look for one.
+    let account = |at: &String| {
+        let id = text(body.pointer(at)?).filter(|id| !id.contains('\0'))?;
+        Some(without_suffix(rule, &id))
+    };
     let accounts: Vec<String> = rule.account.iter().filter_map(account).collect();
     let token = rule
         .token_subject

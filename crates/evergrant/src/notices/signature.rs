@@ -10,7 +10,16 @@ use crate::clock::Timestamp;
 use crate::ids::hex;
 use crate::secret::Secret;
 
-/// Verifies a keyed hash against each secret that is in force; says when it was signed, where that is covered.
+/// What a keyed hash has proved.
+#[derive(Debug, PartialEq)]
+pub(super) struct Signed {
+    /// The very bytes that were signed. One signature has many spellings; these have one.
+    pub(super) content: Vec<u8>,
+    /// When it was signed, where that is covered.
+    pub(super) at: Option<Timestamp>,
+}
+
+/// Verifies a keyed hash against each secret that is in force.
 ///
 /// The comparison takes the same time however much of the digest is right, and the time is looked at after it: a stranger
 /// learns nothing from either.
@@ -19,7 +28,7 @@ pub(super) fn verify(
     secrets: &[Secret],
     heard: &Heard<'_>,
     now: Timestamp,
-) -> Result<Option<Timestamp>, Refused> {
+) -> Result<Signed, Refused> {
     if secrets.is_empty() {
         return Err(Refused::NoSecret);
     }
@@ -52,14 +61,19 @@ pub(super) fn verify(
     if !secrets.iter().any(holds) {
         return Err(Refused::Forged);
     }
-    let Some(time) = &hmac.timestamp else { return Ok(None) };
+    let Some(time) = &hmac.timestamp else {
+        return Ok(Signed { content, at: None });
+    };
     let signed_at = written
         .and_then(|text| read_time(text, time.unit))
         .ok_or(Refused::Stale)?;
     if now.since(signed_at).max(signed_at.since(now)) > WINDOW {
         return Err(Refused::Stale);
     }
-    Ok(Some(signed_at))
+    Ok(Signed {
+        content,
+        at: Some(signed_at),
+    })
 }
 
 /// The keyed hash of a challenge, in hexadecimal.

@@ -2,11 +2,21 @@ use std::collections::BTreeSet;
 
 use super::model::{Heard, Refused};
 use super::said::said;
-use super::signature::{read_time, sign_hex, verify};
+use super::signature::{self, read_time, sign_hex};
 use crate::catalog::notices::{Hmac, TimeUnit, Verification};
 use crate::catalog::{Catalog, Notices};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
+
+/// When it was signed, if it was.
+fn verify(
+    hmac: &Hmac,
+    secrets: &[Secret],
+    heard: &Heard<'_>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Refused> {
+    signature::verify(hmac, secrets, heard, now).map(|signed| signed.at)
+}
 
 fn catalog() -> Catalog {
     Catalog::load(None, None).unwrap()

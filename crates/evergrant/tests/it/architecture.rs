@@ -68,6 +68,10 @@ const REACHED: &[(&str, &str)] = &[
     ("save_beside", "flows: a check, a team that removes its client"),
     ("sealed_key", "flows/delivery.rs: signing"),
     ("set_account_switch", "flows/account.rs: the policy"),
+    (
+        "take_all_of_application",
+        "api/hostile/strangers.rs: an OAuth client is removed",
+    ),
     ("take_by_state", "flows: the callback"),
     ("take_waiting", "flows/account.rs: a customer decides"),
     ("timeline", "api/checklist.rs: a connection that expires is shown"),

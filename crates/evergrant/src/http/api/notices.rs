@@ -1,7 +1,6 @@
 //! Where an application's notices arrive, for the team; and the door itself, for providers.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
@@ -13,7 +12,7 @@ use utoipa::ToSchema;
 use super::applications::application;
 use crate::app::App;
 use crate::http::error::{ApiError, ErrorBody};
-use crate::http::extract::{Admin, JsonBody, Segment};
+use crate::http::extract::{Admin, JsonBody, RawBody, Segment};
 use crate::notices::{self, Address, Answer, Heard};
 use crate::secret::Secret;
 
@@ -122,7 +121,7 @@ pub async fn hear(
     State(app): State<App>,
     Segment(id): Segment,
     parts: Parts,
-    body: Bytes,
+    RawBody(body): RawBody,
 ) -> Result<Response, ApiError> {
     let (url, headers) = as_values(&app, &parts);
     let heard = Heard {
@@ -139,7 +138,7 @@ pub async fn hear_of_client(
     State(app): State<App>,
     Segment(slug): Segment,
     parts: Parts,
-    body: Bytes,
+    RawBody(body): RawBody,
 ) -> Result<Response, ApiError> {
     let (url, headers) = as_values(&app, &parts);
     let heard = Heard {
@@ -170,12 +169,13 @@ struct Received {
 }
 
 fn answered(answer: Answer) -> Response {
-    let body = match answer {
-        Answer::Received => Json(Received { received: true }).into_response(),
-        Answer::Challenge(value) => Json(value).into_response(),
+    let (status, body) = match answer {
+        Answer::Received => (StatusCode::OK, Json(Received { received: true }).into_response()),
+        Answer::Accepted => (StatusCode::ACCEPTED, ().into_response()),
+        Answer::Challenge(value) => (StatusCode::OK, Json(value).into_response()),
     };
     (
-        StatusCode::OK,
+        status,
         [("x-content-type-options", "nosniff"), ("cache-control", "no-store")],
         body,
     )

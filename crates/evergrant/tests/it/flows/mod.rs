@@ -16,6 +16,7 @@ mod incidents;
 mod issuer;
 mod lease;
 mod live;
+mod locks;
 mod migrate;
 mod notices;
 mod reauth_link;
