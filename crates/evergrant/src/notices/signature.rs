@@ -23,12 +23,7 @@ pub(super) struct Signed {
 ///
 /// The comparison takes the same time however much of the digest is right, and the time is looked at after it: a stranger
 /// learns nothing from either.
-pub(super) fn verify(
-    hmac: &Hmac,
-    secrets: &[Secret],
-    heard: &Heard<'_>,
-    now: Timestamp,
-) -> Result<Signed, Refused> {
+pub(super) fn verify(hmac: &Hmac, secrets: &[Secret], heard: &Heard<'_>, now: Timestamp) -> Result<Signed, Refused> {
     if secrets.is_empty() {
         return Err(Refused::NoSecret);
     }

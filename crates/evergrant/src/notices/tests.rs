@@ -9,12 +9,7 @@ use crate::clock::Timestamp;
 use crate::secret::Secret;
 
 /// When it was signed, if it was.
-fn verify(
-    hmac: &Hmac,
-    secrets: &[Secret],
-    heard: &Heard<'_>,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, Refused> {
+fn verify(hmac: &Hmac, secrets: &[Secret], heard: &Heard<'_>, now: Timestamp) -> Result<Option<Timestamp>, Refused> {
     signature::verify(hmac, secrets, heard, now).map(|signed| signed.at)
 }
 

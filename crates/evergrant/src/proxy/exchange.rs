@@ -122,19 +122,16 @@ impl Exchange {
         if text.is_empty() {
             text.push('/');
         }
-        let mut join = '?';
         if let Some(query) = &self.query {
-            text.push(join);
+            if names(query).any(|name| access.query.iter().any(|(ours, _)| *ours == name)) {
+                return Err(Error::invalid(
+                    "the query must not hold the parameter in which this application takes its credential",
+                ));
+            }
+            text.push('?');
             text.push_str(query);
-            join = '&';
         }
-        for (name, value) in &access.query {
-            text.push(join);
-            text.extend(url::form_urlencoded::byte_serialize(name.as_bytes()));
-            text.push('=');
-            text.extend(url::form_urlencoded::byte_serialize(value.expose().as_bytes()));
-            join = '&';
-        }
+        append(&mut text, access);
         let target = PathAndQuery::from_maybe_shared(Bytes::from(text))
             .map_err(|_| Error::invalid("the path and the query make no address"))?;
         let mut headers = self.headers.clone();
@@ -165,6 +162,8 @@ impl Exchange {
             with_body,
             trusted,
         } = found;
+        // Whoever was asked without the credential may not choose where it goes next.
+        let trusted = trusted && hop.trusted;
         let with_body = hop.with_body && with_body;
         if with_body && !self.body.is_whole() {
             return None;
@@ -173,10 +172,12 @@ impl Exchange {
         if !with_body {
             without_body(&mut headers);
         }
+        let mut text = to[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
         if trusted {
             put(&mut headers, application, access).ok()?;
+            append(&mut text, access);
         }
-        let target = PathAndQuery::try_from(&to[url::Position::BeforePath..url::Position::AfterQuery]).ok()?;
+        let target = PathAndQuery::from_maybe_shared(Bytes::from(text)).ok()?;
         Some(Hop {
             method,
             host: to,
@@ -185,6 +186,25 @@ impl Exchange {
             with_body,
             trusted,
         })
+    }
+}
+
+/// The names in a query, decoded.
+fn names(query: &str) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+    url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name)
+}
+
+/// Appends the credential to the query of an address, unless a redirect has brought it along.
+fn append(text: &mut String, access: &Access<'_>) {
+    for (name, value) in &access.query {
+        let query = text.split_once('?').map(|(_, query)| query);
+        if query.is_some_and(|query| names(query).any(|known| known == *name)) {
+            continue;
+        }
+        text.push(if query.is_some() { '&' } else { '?' });
+        text.extend(url::form_urlencoded::byte_serialize(name.as_bytes()));
+        text.push('=');
+        text.extend(url::form_urlencoded::byte_serialize(value.expose().as_bytes()));
     }
 }
 

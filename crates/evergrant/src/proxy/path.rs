@@ -12,7 +12,8 @@ pub enum Refused {
     /// `//`
     #[error("the path must not hold an empty segment (`//`)")]
     Empty,
-    /// An encoded slash, backslash, dot or control character, once or twice; or a backslash as it is.
+    /// An encoded slash, backslash, dot or control character, once, twice or in more bytes than it needs; or a backslash as it
+    /// is.
     #[error("the path must not hold a backslash, nor an encoded slash, backslash, dot or control character")]
     Encoded,
     /// A `%` that begins no encoding.
@@ -29,12 +30,51 @@ pub fn check(path: &str) -> Result<(), Refused> {
         return Err(Refused::Encoded);
     }
     encodings(path)?;
-    // Some servers cut a segment at a semicolon before they look at it.
-    let dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
-    if path.split('/').any(dots) {
+    path.split('/').try_for_each(segment)
+}
+
+/// Judges a segment as servers may come to see it.
+fn segment(text: &str) -> Result<(), Refused> {
+    let bytes: Vec<u8> = percent_decode(text.as_bytes());
+    if bytes.windows(2).any(is_overlong) {
+        return Err(Refused::Encoded);
+    }
+    let decoded = String::from_utf8_lossy(&bytes);
+    // Some fold the wide forms of Unicode to the plain ones, some cut at a semicolon, some trim.
+    let folded: String = decoded.chars().map(fold).collect();
+    let dots = |part: &str| matches!(part.split(';').next().unwrap_or_default().trim(), "." | "..");
+    if folded.split(['/', '\\']).any(dots) {
         return Err(Refused::Dots);
     }
     Ok(())
+}
+
+fn percent_decode(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        let encoded = (*first == b'%').then(|| after.get(..2)).flatten();
+        let byte = encoded.and_then(|digits| byte_of(std::str::from_utf8(digits).ok()?));
+        out.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    out
+}
+
+/// Whether these bytes begin a character that is written with more bytes than it needs: forbidden (RFC 3629, section 3), and
+/// read as a plain one by decoders that do not look.
+fn is_overlong(pair: &[u8]) -> bool {
+    matches!(pair, [0xE0, 0x80..=0x9F] | [0xF0, 0x80..=0x8F])
+}
+
+const fn fold(letter: char) -> char {
+    match letter {
+        '\u{ff0e}' | '\u{2024}' | '\u{fe52}' => '.',
+        '\u{ff0f}' => '/',
+        '\u{ff3c}' => '\\',
+        '\u{ff1b}' => ';',
+        other => other,
+    }
 }
 
 fn encodings(path: &str) -> Result<(), Refused> {
@@ -57,7 +97,8 @@ fn byte_of(digits: &str) -> Option<u8> {
 }
 
 fn is_tricky(byte: u8) -> bool {
-    matches!(byte, b'/' | b'\\' | b'.') || byte.is_ascii_control()
+    // C0 and C1 begin nothing but plain characters written with two bytes.
+    matches!(byte, b'/' | b'\\' | b'.' | 0xC0 | 0xC1) || byte.is_ascii_control()
 }
 
 #[cfg(test)]
@@ -80,6 +121,10 @@ mod tests {
             "/a:b",
             "/$batch",
             "/items('x')",
+            "/a%20.%20b",
+            "/%E4",
+            "/%E3%83%95%EF%BC%8F",
+            "/%E0%A4%85",
         ] {
             assert_eq!(check(path), Ok(()), "{path}");
         }
@@ -96,6 +141,18 @@ mod tests {
             ("/.", Dots),
             ("/..;/a", Dots),
             ("/.;x/a", Dots),
+            ("/..%3b/a", Dots),
+            ("/..%20/a", Dots),
+            ("/%20../a", Dots),
+            ("/. ;x/a", Dots),
+            ("/%EF%BC%8E%EF%BC%8E/a", Dots),
+            ("/\u{ff0e}./a", Dots),
+            ("/a%EF%BC%8F..", Dots),
+            ("/a%C0%AE", Encoded),
+            ("/%c1%9cb", Encoded),
+            ("/%25C0%25AE", Encoded),
+            ("/%E0%80%AE", Encoded),
+            ("/%F0%80%80%AE", Encoded),
             ("//", Empty),
             ("//host/a", Empty),
             ("/a//b", Empty),

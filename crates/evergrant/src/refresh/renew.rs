@@ -56,11 +56,11 @@ impl Held {
 }
 
 /// Renews a connection if `why` demands it: alone, in this process and over all nodes. Who comes while that is under way waits
-/// for its outcome, and finds it in the connection that comes back. Where it fails after sending, the intent stays as the
-/// record of a lost reply, and the lease lapses.
+/// for its outcome, and finds it in the connection that comes back; where its worker has died, takes over. Where it fails after
+/// sending, the intent stays as the record of a lost reply, and the lease lapses.
 pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> Result<Outcome, Error> {
     app.steps.at(Step::RefreshWanted).await;
-    let _flight = match app.flights.begin(id.as_str()) {
+    let flight = match app.flights.begin(id.as_str()) {
         Ok(flight) => flight,
         Err(_) if why == Why::Due => return as_it_is(app, tenant, id, Did::Waited).await,
         Err(landing) => {
@@ -85,8 +85,15 @@ pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> R
             app.steps.at(Step::RefreshWaiting).await;
             let free = within(&*app.clock, WAIT, until_free(app, tenant, id)).await;
             app.steps.at(Step::RefreshWaited).await;
-            free.ok_or(Error::Busy)??;
-            waited(app, tenant, id).await
+            let lapsed = free.ok_or(Error::Busy)??;
+            let outcome = waited(app, tenant, id).await?;
+            if !lapsed {
+                return Ok(outcome);
+            }
+            // Its worker is dead: nobody else does what we came for. A lease that somebody takes now outlasts our waiting, so
+            // this does not go on for ever.
+            drop(flight);
+            Box::pin(renew(app, tenant, id, why)).await
         }
     }
 }
@@ -163,15 +170,15 @@ async fn waited(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Outcome
     (!ended).then_some(outcome).ok_or(Error::NotFound("Connection"))
 }
 
-/// Waits for the end of another node's renewal.
-async fn until_free(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<(), Error> {
+/// Waits for the end of another node's renewal; says whether its lease has lapsed instead.
+async fn until_free(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<bool, Error> {
     loop {
         let mut conn = app.db.read().await?;
         let times = times(app, &mut conn).await?;
         let held = lease::held_until(&mut conn, &tenant.id, id).await?;
         drop(conn);
         if held.is_none_or(|until| until <= times.lease) {
-            return Ok(());
+            return Ok(held.is_some());
         }
         app.clock.sleep(LOOK_EVERY).await;
     }

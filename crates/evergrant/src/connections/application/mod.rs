@@ -1,4 +1,4 @@
 //! All connections of an application at once: whoever takes several takes them in the order of their ids, and before the
 //! application's incident.
 
-pub mod store;
+pub(super) mod store;

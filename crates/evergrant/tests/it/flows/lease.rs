@@ -297,6 +297,28 @@ async fn a_rotated_token_is_stored_though_its_lease_was_taken_over() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_worker_that_has_died_takes_over() {
+    story(async |s| {
+        let id = s.connect().await;
+        s.pass(HOUR);
+        claim(&s, &id).await;
+        let key: ConnectionId = id.parse().unwrap();
+        let waiting = refresh::renew(&s.t.app, s.tenant(), &key, USE);
+        let lapse = async {
+            while !s.t.app.steps.has_passed(Step::RefreshWaiting) {
+                tokio::task::yield_now().await;
+            }
+            s.pass(LEASE);
+        };
+        let (outcome, ()) = tokio::join!(waiting, lapse);
+        assert_eq!(outcome.unwrap().did, Did::Renewed);
+        assert_eq!(s.provider.refreshes(), 1);
+        s.assert_healthy(CRM).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_worker_that_dies_with_the_lease_is_followed_by_another() {
     story(async |s| {
         let id = s.connect().await;

@@ -130,14 +130,15 @@ where
 {
     let (evidence, mut tx) = (evidence(), t.app.db.begin().await.unwrap());
     hold(t, &mut tx, connection).await;
-    let acting = tokio::spawn(act);
+    let mut acting = JoinSet::new();
+    acting.spawn(act);
     somebody_waits(t).await;
     let tenant = &t.environment.tenant.id;
     incidents::store::see_again(&mut tx, tenant, &broken(t, &evidence))
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    acting.await.unwrap().unwrap();
+    acting.join_next().await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -150,14 +151,23 @@ async fn whoever_acts_on_all_takes_the_connections_before_the_incident() {
     let (connection, incident) = (connect(&t, "one").await, open_incident(&t).await);
     stop_all(&t).await;
     let (a, b, id) = (app.clone(), tenant.clone(), incident.id.clone());
-    meet(&t, &connection, async move { clients::close_incident(&a, &b, &id, "test").await }).await;
+    meet(&t, &connection, async move {
+        clients::close_incident(&a, &b, &id, "test").await
+    })
+    .await;
 
     let (connection, incident) = (connect(&t, "one").await, open_incident(&t).await);
     let (a, b, id) = (app.clone(), tenant.clone(), incident.id.clone());
-    meet(&t, &connection, async move { clients::confirm_deletion(&a, &b, &id, "test").await }).await;
+    meet(&t, &connection, async move {
+        clients::confirm_deletion(&a, &b, &id, "test").await
+    })
+    .await;
 
     let connection = connect(&t, "one").await;
-    meet(&t, &connection, async move { clients::remove(&app, &tenant, SLUG, true).await }).await;
+    meet(&t, &connection, async move {
+        clients::remove(&app, &tenant, SLUG, true).await
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -189,13 +199,19 @@ async fn many_who_act_on_one_and_on_all_at_once_never_block_each_other() {
                 reply_lost: false,
             };
             all.spawn(async move {
-                connections::record(&app, &tenant, &connection.id, &seen).await.map(drop)
+                connections::record(&app, &tenant, &connection.id, &seen)
+                    .await
+                    .map(drop)
             });
         }
         let open = incidents::list(&t.app, &t.environment.tenant, true).await.unwrap();
         for incident in open {
             let (app, tenant) = (t.app.clone(), t.environment.tenant.clone());
-            all.spawn(async move { clients::close_incident(&app, &tenant, &incident.id, "test").await.map(drop) });
+            all.spawn(async move {
+                clients::close_incident(&app, &tenant, &incident.id, "test")
+                    .await
+                    .map(drop)
+            });
         }
         let (app, tenant) = (t.app.clone(), t.environment.tenant.clone());
         all.spawn(async move { clients::remove(&app, &tenant, SLUG, true).await.map(drop) });
@@ -216,15 +232,18 @@ async fn a_refresh_that_is_stored_meanwhile_saves_nobody_from_the_end_of_the_cli
         let mut tx = t.app.db.begin().await.unwrap();
         let mut refreshed = hold(&t, &mut tx, &connection).await;
         let (app, tenant) = (t.app.clone(), t.environment.tenant.clone());
-        let removing = tokio::spawn(async move { clients::remove(&app, &tenant, SLUG, true).await });
+        let mut removing = JoinSet::new();
+        removing.spawn(async move { clients::remove(&app, &tenant, SLUG, true).await });
         if on_postgres {
             somebody_waits(&t).await;
         }
         refreshed.version += 1;
         connections::store::save(&mut tx, &refreshed).await.unwrap();
         tx.commit().await.unwrap();
-        assert_eq!(removing.await.unwrap().unwrap(), 1);
-        let now = connections::find(&t.app, &t.environment.tenant, &connection.id).await.unwrap();
+        assert_eq!(removing.join_next().await.unwrap().unwrap().unwrap(), 1);
+        let now = connections::find(&t.app, &t.environment.tenant, &connection.id)
+            .await
+            .unwrap();
         assert!(now.is_flagged(), "{:?}", now.status);
     }
 }

@@ -68,7 +68,10 @@ impl Vector {
             let spelt = match (name.as_str(), value.split_once('=')) {
                 ("authorization", _) => vec![value.replace("Basic", "bAsIC"), value.replace(' ', "  ")],
                 ("stripe-signature", _) => vec![value.replace("v1=f", "v1=F"), format!("{value},v1=00")],
-                ("x-slack-signature" | "x-hub-signature" | "x-hub-signature-256" | "x-zm-signature", Some((of, hex))) => {
+                (
+                    "x-slack-signature" | "x-hub-signature" | "x-hub-signature-256" | "x-zm-signature",
+                    Some((of, hex)),
+                ) => {
                     vec![format!("{of}={}", hex.to_uppercase())]
                 }
                 _ => Vec::new(),
@@ -623,7 +626,10 @@ async fn an_issuer_is_asked_for_its_keys_by_one_at_a_time_and_once_a_minute_at_m
         ..Surroundings::default()
     };
     let t = TestApp::start_in(TestDatabase::sqlite(), ManualClock::at(START), around).await;
-    let made = t.put("/api/v2/public/application/issuer/notices", &json!({})).ok().await;
+    let made = t
+        .put("/api/v2/public/application/issuer/notices", &json!({}))
+        .ok()
+        .await;
     let url = made["url"].as_str().unwrap().replace("http://127.0.0.1:8080", "");
     let forge = async |key: &str| {
         let answer = t.call(Method::POST, &url).raw(unsigned(key)).send().await;

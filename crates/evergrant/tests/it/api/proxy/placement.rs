@@ -57,6 +57,19 @@ async fn a_caller_cannot_put_another_credential_there_but_may_overrule_a_fixed_h
 }
 
 #[tokio::test]
+async fn a_caller_cannot_name_the_parameter_of_the_credential_a_second_time() {
+    let w = World::sqlite().await;
+    w.keys("query", &[("key", "secret-4")]).await;
+    for query in ["api_key=mine", "a=1&api_key", "a&api%5Fkey=mine&b"] {
+        w.get(&format!("query/me?{query}")).refused(400).await;
+    }
+    assert!(w.provider.seen().is_empty());
+    w.grant(CRM).await;
+    w.get("crm/me?api_key=mine").ok().await;
+    w.get("query/me?my_api_key=mine").ok().await;
+}
+
+#[tokio::test]
 async fn the_base_address_is_filled_in_for_each_connection() {
     let w = World::sqlite().await;
     w.keys("templated", &[("account", "acme"), ("key", "k")]).await;
@@ -133,6 +146,10 @@ async fn a_path_that_could_lead_elsewhere_is_refused_and_nothing_is_sent() {
         "crm/a%00",
         "crm/%252e%252e/x",
         "crm/..;/x",
+        "crm/..%3b/x",
+        "crm/..%20/x",
+        "crm/%C0%AE%C0%AE/x",
+        "crm/%EF%BC%8E%EF%BC%8E/x",
         "crm/a%zz",
     ] {
         for method in [Method::GET, Method::POST, Method::DELETE] {

@@ -82,7 +82,32 @@ async fn another_host_that_the_file_allows_gets_no_credential() {
     assert_eq!(w.get("crm/a").header(FOLLOW, "5").send().await.text, "back");
     assert_eq!(
         w.provider.seen().last().unwrap().header("authorization"),
-        Some("Bearer at-1")
+        None,
+        "who was asked without the credential may not choose where it goes"
+    );
+}
+
+#[tokio::test]
+async fn a_key_in_the_query_goes_along_to_the_api_itself_once() {
+    let w = World::sqlite().await;
+    w.keys("query", &[("key", "canary & key")]).await;
+    w.provider.answers(|seen| match seen.target.split('?').next() {
+        Some("/base/a") => to(302, "b?c=1"),
+        Some("/base/b") => to(307, &seen.target.replace("/base/b", "/base/d")),
+        Some("/base/d") => to(302, "/base/e"),
+        _ => reply(200, "there"),
+    });
+    assert_eq!(w.get("query/a").header(FOLLOW, "5").send().await.text, "there");
+    let seen: Vec<_> = w.provider.seen().into_iter().map(|one| one.target).collect();
+    let key = "api_key=canary+%26+key";
+    assert_eq!(
+        seen,
+        [
+            format!("/base/a?{key}"),
+            format!("/base/b?c=1&{key}"),
+            format!("/base/d?c=1&{key}"),
+            format!("/base/e?{key}")
+        ]
     );
 }
 
