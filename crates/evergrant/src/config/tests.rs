@@ -71,6 +71,9 @@ fn a_wrong_value_names_setting_place_and_expectation() {
         ("EVERGRANT_SANDBOX", "perhaps"),
         ("EVERGRANT_LOG", "evergrant=loud"),
         ("EVERGRANT_LOG_FORMAT", "xml"),
+        ("EVERGRANT_PROBE_HOURS", "0"),
+        ("EVERGRANT_PROBE_HOURS", "721"),
+        ("EVERGRANT_PROBE_HOURS", "x"),
         ("EVERGRANT_DEBUG_STOP_AT", "somewhere"),
         ("EVERGRANT_DEBUG_LEASE_MS", "soon"),
     ] {
@@ -83,6 +86,16 @@ fn a_wrong_value_names_setting_place_and_expectation() {
     }
     let error = in_file("listen = true", &[]).unwrap_err();
     assert!(error.contains("`listen`") && error.contains("settings.toml"), "{error}");
+}
+
+#[test]
+fn probes_are_a_day_apart_unless_so_many_hours_are_set() {
+    let every = |variables: &[(&str, &str)]| load(variables).unwrap().probe_every.as_secs() / 3600;
+    assert_eq!(every(&[]), 24);
+    for hours in [1, 6, 720] {
+        assert_eq!(every(&[("EVERGRANT_PROBE_HOURS", &hours.to_string())]), hours);
+    }
+    assert_eq!(in_file("probe_hours = 6", &[]).unwrap().probe_every.as_secs(), 6 * 3600);
 }
 
 #[test]

@@ -221,8 +221,34 @@ fn a_grant_that_cannot_be_refreshed_is_looked_at_when_it_ends() {
     without.schedule.has_refresh_token = false;
     assert_eq!(next_due(&without, &slack, (NOW, DAY)), without.schedule.expires_at);
     without.schedule.expires_at = None;
-    let about_a_day = next_due(&without, &slack, (NOW, DAY)).unwrap();
-    assert!(about_a_day >= NOW.after(Duration::from_hours(18)) && about_a_day <= NOW.after(Duration::from_hours(30)));
+    probed_apart(&without, &slack);
+}
+
+#[test]
+fn a_key_is_asked_about_as_often_as_is_set() {
+    let mut key = active();
+    key.auth_type = AuthType::Keybased;
+    key.schedule = Schedule::default();
+    probed_apart(&key, &application("copper"));
+}
+
+/// Asserts that connections like this one are probed at the interval that is set, give or take a quarter, and not all at once.
+fn probed_apart(like: &Connection, application: &crate::catalog::Application) {
+    for every in [DAY, DAY / 4] {
+        let mut due: Vec<_> = many(like)
+            .iter()
+            .map(|one| {
+                let due = next_due(one, application, (NOW, every)).unwrap();
+                assert!(due >= NOW.after(every * 3 / 4) && due <= NOW.after(every * 5 / 4));
+                due
+            })
+            .collect();
+        due.sort();
+        due.dedup();
+        assert!(due.len() > 190, "{} different times", due.len());
+        let (first, last) = (due[0], due[due.len() - 1]);
+        assert!(last.since(first) > every * 2 / 5, "they fill their room");
+    }
 }
 
 #[test]

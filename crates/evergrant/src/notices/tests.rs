@@ -130,11 +130,55 @@ fn githubs_published_example_holds_and_is_bound_to_every_byte() {
     );
 }
 
-/// The example of <https://developers.zoom.us/docs/api/webhooks/>, computed with openssl: `plainToken` keyed with the token.
+/// The example of version 3 that HubSpot's own client libraries for Ruby and Python are tested with.
+#[test]
+fn hubspots_published_example_holds_for_its_method_address_and_time_only() {
+    let sent_at = |timestamp: &str| {
+        headers(&[
+            ("x-hubspot-signature-v3", "HPW73RUtKmcYoEDADG0s6MmGFWUzWJKAW07r8RDgcQw="),
+            ("x-hubspot-request-timestamp", timestamp),
+        ])
+    };
+    let secret = secrets(&["yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"]);
+    let sent = sent_at("15000000");
+    let genuine = Heard {
+        method: "POST",
+        url: "https://www.example.com/webhook_uri",
+        headers: &sent,
+        body: b"{'example_field':'example_value'}",
+    };
+    let at = |heard: &Heard<'_>, millis| verify(&hmac("hubspot"), &secret, heard, Timestamp::from_millis(millis));
+    let signed_at = Timestamp::from_millis(15_000_000);
+    assert_eq!(at(&genuine, 15_000_000), Ok(Some(signed_at)));
+    assert_eq!(at(&genuine, 15_000_000 + 302_000), Err(Refused::Stale));
+    let other_time = sent_at("15000001");
+    for forged in [
+        Heard {
+            method: "PUT",
+            ..genuine
+        },
+        Heard {
+            url: "https://www.example.com/webhook_url",
+            ..genuine
+        },
+        Heard {
+            headers: &other_time,
+            ..genuine
+        },
+        Heard {
+            body: b"{'example_field':'another_value'}",
+            ..genuine
+        },
+    ] {
+        assert_eq!(at(&forged, 15_000_000), Err(Refused::Forged));
+    }
+}
+
+/// Zoom publishes no example of its answer to a challenge: this is the pair by which HMAC-SHA256 is widely tried,
+/// the key "key" and the sentence with every letter.
 #[test]
 fn zooms_challenge_is_answered_with_its_keyed_hash() {
     let secret = Secret::from("key".to_owned());
-    // RFC 2104's well-known pair: HMAC-SHA256("key", "The quick brown fox jumps over the lazy dog").
     assert_eq!(
         sign_hex(&hmac("zoom"), &secret, "The quick brown fox jumps over the lazy dog"),
         "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"

@@ -116,6 +116,22 @@ fn an_ended_token_without_a_refresh_token_needs_the_customer() {
 }
 
 #[test]
+fn a_token_without_an_end_and_nothing_to_refresh_it_with_is_asked_about_when_due() {
+    let mut endless = grant(false);
+    endless.schedule.expires_at = None;
+    let due = NOW.after(HOUR / 2);
+    assert_eq!(
+        at(&endless, Why::Due, due.before(Duration::from_millis(1))),
+        Plan::UseAsIs
+    );
+    assert_eq!(at(&endless, Why::Due, due), Plan::Ask);
+    // A call does not wait for that.
+    for why in [Why::Use { need: HOUR }, Why::Refused { version: 1 }] {
+        assert_eq!(at(&endless, why, due), Plan::UseAsIs, "{why:?}");
+    }
+}
+
+#[test]
 fn a_token_that_its_provider_would_not_refresh_yet_is_left_until_it_has_ended() {
     let (before, end) = (NOW.after(HOUR).before(Duration::from_millis(1)), NOW.after(HOUR));
     let refused = Why::Refused { version: 1 };

@@ -82,3 +82,140 @@ fn fault(word: &str) -> Option<NetworkFault> {
     let all = [Dns, Unreachable, Tls, Timeout, Broken, Other];
     all.into_iter().find(|fault| fault.as_str() == word)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::verdict::Circumstances;
+
+    /// The rules of every application, each with its provider's.
+    static EVERY: LazyLock<Vec<Rules>> = LazyLock::new(|| {
+        let catalog = Catalog::load(None, None).unwrap();
+        let rules = catalog.all().into_iter().map(|application| application.rules.clone());
+        rules.filter(|rules| !rules.0.is_empty()).collect()
+    });
+
+    /// Bodies that look like what providers send, torn and mixed.
+    fn bodies() -> impl Strategy<Value = Vec<u8>> {
+        let words = prop::sample::select(vec![
+            "invalid_grant",
+            "token_revoked",
+            "{\"error\":",
+            "\"error_description\":",
+            "expired",
+            "revoked",
+            "refresh token",
+            "<html>",
+            "invalid api key",
+            "error=",
+            "&",
+            "}",
+            "]",
+            "user is disabled",
+            "app not installed",
+            "{\"ok\":false,",
+            "\"code\":190",
+            "password changed",
+        ]);
+        let mixed = prop::collection::vec(words, 0..12).prop_map(|parts| parts.concat().into_bytes());
+        prop_oneof![
+            mixed,
+            prop::collection::vec(any::<u8>(), 0..200),
+            ".{0,80}".prop_map(String::into_bytes)
+        ]
+    }
+
+    /// Bodies from the rules' own examples, some of them torn.
+    fn examples() -> impl Strategy<Value = Vec<u8>> {
+        let rules = EVERY.iter().flat_map(|rules| &rules.0);
+        let examples = rules.flat_map(|rule| rule.positive.iter().chain(&rule.near_miss));
+        let bodies: Vec<_> = examples.map(|example| example.body.clone().into_bytes()).collect();
+        (prop::sample::select(bodies), prop::option::of(0..200_usize)).prop_map(|(mut body, cut)| {
+            body.truncate(cut.unwrap_or(usize::MAX));
+            body
+        })
+    }
+
+    /// Little is known as a rule, and anything may be.
+    fn circumstances() -> impl Strategy<Value = Circumstances> {
+        let known = prop::option::weighted(0.2, any::<bool>());
+        let ages = prop::option::weighted(0.5, 0..400_000_u64);
+        (prop::collection::vec(known, 12), prop::collection::vec(ages, 6)).prop_map(|(known, ages)| {
+            let age = |at: usize| ages[at].map(Duration::from_secs);
+            Circumstances {
+                has_refresh_token: known[0],
+                access_token_age: age(0),
+                access_token_lifetime: age(1),
+                refresh_token_age: age(2),
+                refresh_token_lifetime: age(3),
+                idle_for: age(4),
+                idle_limit: age(5),
+                token_previously_worked: known[1],
+                fresh_from_refresh: known[2],
+                reply_lost: known[3],
+                newer_token_stored: known[4],
+                password_changed_since: known[5],
+                session_ended: known[6],
+                other_calls_succeed: known[7],
+                works_from_elsewhere: known[8],
+                many_refused_at_once: known[9],
+                redirects_to_provider: known[10],
+                request_misbuilt: known[11],
+            }
+        })
+    }
+
+    fn observations() -> impl Strategy<Value = Observation> {
+        use NetworkFault::{Broken, Dns, Other, Timeout, Tls, Unreachable};
+        let phases = vec![
+            Phase::Refresh,
+            Phase::ApiCall,
+            Phase::AuthorizeCallback,
+            Phase::CodeExchange,
+            Phase::Probe,
+        ];
+        let faults = vec![Dns, Unreachable, Tls, Timeout, Broken, Other];
+        let about = (
+            prop::sample::select(vec![Auth::OAuth2, Auth::ApiKey]),
+            prop::sample::select(phases),
+            prop_oneof![200_u16..600, any::<u16>()],
+            prop::option::weighted(0.2, prop::sample::select(faults)),
+        );
+        let said = (".{0,40}", prop_oneof![bodies(), examples()]);
+        (about, said, circumstances()).prop_map(|((auth, phase, status, fault), (header, body), circumstances)| {
+            let headers = ["www-authenticate", "location", "content-type"];
+            Observation {
+                headers: headers.map(|name| (name.to_owned(), header.clone())).to_vec(),
+                body,
+                fault,
+                circumstances,
+                ..Observation::answer(auth, phase, status)
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics_and_passing_trouble_never_flags(seen in observations()) {
+            let judged = hold(&seen, &Rules::NONE);
+            if judged.verdict == Verdict::Reauth {
+                prop_assert!(judged.reason.is_some_and(Reason::may_flag));
+                prop_assert!(seen.fault.is_none() && seen.status != 0 && seen.status != 429 && seen.status < 500);
+            }
+        }
+
+        #[test]
+        fn no_applications_rules_break_a_promise(seen in observations()) {
+            for rules in EVERY.iter() {
+                let judged = hold(&seen, rules);
+                prop_assert!(judged.verdict != Verdict::Reauth || (seen.fault.is_none() && seen.status != 0));
+            }
+        }
+    }
+}

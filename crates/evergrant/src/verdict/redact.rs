@@ -7,7 +7,7 @@ use regex::Regex;
 use super::body::head;
 
 /// Longest evidence, in bytes.
-const LONGEST: usize = 200;
+pub(super) const LONGEST: usize = 200;
 
 /// Mail addresses; long runs that look like tokens, keys, hashes or ids; long numbers.
 static TELLING: LazyLock<Regex> = LazyLock::new(|| {
@@ -38,5 +38,5 @@ pub fn redact(text: &str) -> String {
             "[redacted]".to_owned()
         }
     });
-    head(clean.trim(), LONGEST).to_owned()
+    head(clean.trim(), LONGEST).trim_end().to_owned()
 }

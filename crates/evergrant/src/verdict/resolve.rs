@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::body::head;
 use super::model::{Auth, Circumstances, Evidence, Judgement, Observation, Phase};
-use super::redact::redact;
+use super::redact::{LONGEST, redact};
 use super::rules::{Conclusion, Meaning, Rule};
 use crate::reason::{Confidence, Reason, Verdict};
 
@@ -144,7 +145,10 @@ fn told(seen: &Observation, verdict: Verdict, words: String) -> String {
     match (ours && verdict == Verdict::Reauth, words.is_empty()) {
         (false, _) => words,
         (true, true) => REPLY_LOST.to_owned(),
-        (true, false) => format!("{words}; {REPLY_LOST}"),
+        (true, false) => {
+            let words = head(&words, LONGEST - REPLY_LOST.len() - 2);
+            format!("{}; {REPLY_LOST}", words.trim_end())
+        }
     }
 }
 
@@ -232,6 +236,8 @@ mod tests {
             format!("invalid_grant; {REPLY_LOST}")
         );
         assert_eq!(told(&seen, Verdict::Reauth, String::new()), REPLY_LOST);
+        let long = told(&seen, Verdict::Reauth, "word ".repeat(40));
+        assert!(long.len() <= LONGEST && long.ends_with(REPLY_LOST), "{long}");
         assert_eq!(told(&seen, Verdict::Transient, words()), "invalid_grant");
         let probe = Observation {
             phase: Phase::Probe,

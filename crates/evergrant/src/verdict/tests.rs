@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::reason::Confidence::{Inferred, Stated};
 use crate::reason::Reason::*;
@@ -607,51 +605,6 @@ fn a_line_is_written_for_every_line_read_and_a_bad_one_is_named() {
     assert_eq!(score.entries, 0);
     let bad = corpus::judge_lines("{}\nnope\n{}".as_bytes(), std::io::sink(), |_| Cow::Owned(Rules::NONE)).unwrap();
     assert!(bad.unread == 1 && bad.unread_lines[0].starts_with("line 2:"), "{bad:?}");
-}
-
-/// Bodies that look like what providers send, torn and mixed.
-fn bodies() -> impl Strategy<Value = Vec<u8>> {
-    let words = prop::sample::select(vec![
-        "invalid_grant",
-        "token_revoked",
-        "{\"error\":",
-        "\"error_description\":",
-        "expired",
-        "revoked",
-        "refresh token",
-        "<html>",
-        "invalid api key",
-        "error=",
-        "&",
-        "}",
-        "]",
-        "user is disabled",
-        "app not installed",
-        "{\"ok\":false,",
-        "\"code\":190",
-        "password changed",
-    ]);
-    let mixed = prop::collection::vec(words, 0..12).prop_map(|parts| parts.concat().into_bytes());
-    prop_oneof![
-        mixed,
-        prop::collection::vec(any::<u8>(), 0..200),
-        ".{0,80}".prop_map(String::into_bytes)
-    ]
-}
-
-proptest! {
-    #[test]
-    fn nothing_panics_and_passing_trouble_never_flags(body in bodies(), status in 0_u16..600, header in ".{0,40}", key: bool, phase in 0..5_usize) {
-        let phases = [Phase::Refresh, Phase::ApiCall, Phase::AuthorizeCallback, Phase::CodeExchange, Phase::Probe];
-        let auth = if key { Auth::ApiKey } else { Auth::OAuth2 };
-        let headers = vec![("www-authenticate".to_owned(), header.clone()), ("location".to_owned(), header)];
-        let judged = generic(&Observation { headers, body, ..Observation::answer(auth, phases[phase], status) });
-        prop_assert!(judged.evidence.words.len() <= 200);
-        if judged.verdict == Verdict::Reauth {
-            prop_assert!(judged.reason.is_some_and(Reason::may_flag));
-            prop_assert!(status != 0 && status != 429 && status < 500);
-        }
-    }
 }
 
 #[test]

@@ -35,6 +35,10 @@ const _: () = assert!(
 );
 /// How often it is asked what has become due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+const _: () = assert!(
+    LOOK_EVERY.as_millis() * 2 <= 1000,
+    "an event is sent within a second of its commit"
+);
 /// How many are sent at once.
 pub const BATCH: usize = 32;
 /// How long a delivery waits that cannot be signed.

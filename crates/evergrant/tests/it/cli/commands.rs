@@ -135,6 +135,51 @@ async fn an_oauth_clients_secret_comes_from_standard_input_and_is_never_shown() 
 }
 
 #[tokio::test]
+async fn addresses_for_notices_are_shown_given_a_secret_listed_and_removed() {
+    on_both(|program| {
+        assert_eq!(program.json(&["app", "notices", "list"]), serde_json::json!([]));
+        let made = program.json(&["app", "notices", "show", "slack"]);
+        let url = made["url"].as_str().unwrap();
+        assert!(url.contains("/notices/"), "{made}");
+        assert!(made["setup"].as_str().unwrap().contains("Event Subscriptions"));
+        assert_eq!(made["has_signing_secret"], false);
+        let shown = program.ok(&["app", "notices", "show", "slack"]);
+        assert!(shown.contains(url) && shown.contains("Event Subscriptions") && shown.contains("MISSING"));
+        let secret = "hush-hush-signing";
+        let set = ["app", "notices", "set", "slack", "--signing-secret-stdin"];
+        let done = program.run_with(&set, &format!("{secret}\n"));
+        assert_eq!(done.code, 0, "{}", done.err);
+        assert!(done.out.contains(url), "the address stays: {}", done.out);
+        let mut printed = done.out + &done.err;
+        for words in [&["app", "notices", "list"][..], &["app", "notices", "show", "slack"]] {
+            printed += &program.ok(words);
+            printed += &program.ok(&[words, &["--json"]].concat());
+        }
+        assert!(printed.contains("sealed") && !printed.contains(secret), "{printed}");
+        let listed = program.json(&["app", "notices", "list"]);
+        assert_eq!(
+            (&listed[0]["slug"], &listed[0]["url"], &listed[0]["has_signing_secret"]),
+            (&"slack".into(), &made["url"], &true.into())
+        );
+        let elsewhere = program.json(&["app", "notices", "list", "--env", "production"]);
+        assert_eq!(elsewhere, serde_json::json!([]), "of this environment");
+        assert_eq!(program.run(&set[..4]).code, 2, "which secret?");
+        let hubspot = ["app", "notices", "set", "hubspot", "--signing-secret-stdin"];
+        let refused = program.run_with(&hubspot, "x\n");
+        assert!(
+            refused.code == 1 && refused.err.contains("OAuth client"),
+            "{}",
+            refused.err
+        );
+        assert_eq!(program.json(&["app", "notices", "remove", "slack"])["removed"], true);
+        program.fails(&["app", "notices", "remove", "slack"]);
+        let again = program.json(&["app", "notices", "show", "slack"]);
+        assert_ne!(again["url"], made["url"], "what was given up does not come back");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn accounts_and_origins_are_looked_after() {
     on_both(|program| {
         assert_eq!(

@@ -1,6 +1,8 @@
 //! Providers' notices, each as its provider sends it. `scripts/notices.py` signed them with libraries that share no code
 //! with the server's.
 
+mod told;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use evergrant::connections::{Connection, store};
 use evergrant::refresh;
 use tokio_util::sync::CancellationToken;
 
-use super::world::{Seen, World, on_both, reply};
+use super::world::{ASKED_GRANT, Reply, Seen, World, on_both, reply, rotating};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -17,11 +17,15 @@ fn asked(w: &World) -> usize {
 }
 
 /// Calls are refused without a word; the question who one is gets `answer`.
-fn refuse_calls(w: &World, status: u16, answer: &'static str) {
-    w.provider.answers(move |seen: &Seen| match seen.target.as_str() {
+fn refusing(status: u16, answer: &'static str) -> impl FnMut(&Seen) -> Reply + Send {
+    move |seen: &Seen| match seen.target.as_str() {
         "/base/whoami" => reply(status, answer),
         _ => reply(401, ""),
-    });
+    }
+}
+
+fn refuse_calls(w: &World, status: u16, answer: &'static str) {
+    w.provider.answers(refusing(status, answer));
 }
 
 async fn observed(w: &World, c: &Connection) -> Vec<String> {
@@ -135,4 +139,98 @@ async fn a_key_that_stops_being_used_is_asked_about_within_a_day_and_a_half() {
         refresh::run_due(&w.t.app, &CancellationToken::new()).await.unwrap();
     }
     assert!(asked(&w) > before);
+}
+
+#[tokio::test]
+async fn a_token_without_a_refresh_token_refused_without_a_word_is_looked_into_once() {
+    on_both(async |w| {
+        let c = w.grant_with(ASKED_GRANT, None).await;
+        w.t.clock.advance(HOUR);
+        refuse_calls(&w, 200, r#"{"id":"me"}"#);
+        for _ in 0..5 {
+            assert_eq!(
+                w.get("asked-grant/things").send().await.status,
+                401,
+                "it is the caller's"
+            );
+        }
+        assert_eq!(asked(&w), 1);
+        let after = w.find(&c).await;
+        assert!(!after.is_flagged() && after.last_ok_at == Some(w.t.app.now()));
+        w.t.clock.advance(Duration::from_mins(1));
+        w.get("asked-grant/things").send().await;
+        assert_eq!(asked(&w), 2);
+        // It dies: one question, and its answer is quoted.
+        w.t.clock.advance(Duration::from_mins(1));
+        refuse_calls(&w, 401, r#"{"error":"token_revoked"}"#);
+        let answer = w.get("asked-grant/things").send().await;
+        assert_eq!((answer.status.as_u16(), asked(&w)), (409, 3), "{}", answer.text);
+        let flag = w.find(&c).await.status.flag().cloned().unwrap();
+        assert_eq!(flag.evidence.words, "token_revoked", "the better witness is quoted");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fresh_token_refused_without_a_word_is_looked_into_and_alarms_nobody_while_it_lives() {
+    on_both(async |w| {
+        let c = w.grant(ASKED_GRANT).await;
+        w.t.clock.advance(Duration::from_mins(2));
+        w.provider.answers(rotating(refusing(200, r#"{"id":"me"}"#)));
+        let answer = w.get("asked-grant/things").send().await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.text.as_str()),
+            (401, ""),
+            "it is the caller's"
+        );
+        let (after, seen) = (w.find(&c).await, w.provider.seen());
+        assert!(!after.is_flagged() && after.version > c.version);
+        let question = seen.iter().find(|one| one.target == "/base/whoami").unwrap();
+        assert_eq!(
+            (asked(&w), question.header("authorization")),
+            (1, Some("Bearer at-2")),
+            "with the token that was refused"
+        );
+        w.get("asked-grant/things").send().await;
+        assert_eq!(asked(&w), 1, "once a minute");
+        assert!(!w.find(&c).await.is_flagged());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fresh_token_that_is_refused_by_the_question_too_is_proof() {
+    on_both(async |w| {
+        let c = w.grant(ASKED_GRANT).await;
+        w.t.clock.advance(Duration::from_mins(2));
+        w.provider
+            .answers(rotating(refusing(401, r#"{"error":"token_revoked"}"#)));
+        let answer = w.get("asked-grant/things").send().await;
+        assert_eq!((answer.status.as_u16(), asked(&w)), (409, 1), "{}", answer.text);
+        let flag = w.find(&c).await.status.flag().cloned().unwrap();
+        assert_eq!(flag.evidence.words, "token_revoked", "the better witness is quoted");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_without_an_end_is_asked_about_by_the_sweep_and_flagged_when_it_has_died() {
+    on_both(async |w| {
+        let c = w.grant_with(ASKED_GRANT, None).await;
+        let live = async || {
+            for _ in 0..6 {
+                w.t.clock.advance(6 * HOUR);
+                refresh::run_due(&w.t.app, &CancellationToken::new()).await.unwrap();
+            }
+        };
+        live().await;
+        let before = asked(&w);
+        assert!((1..=2).contains(&before), "about once a day: {before}");
+        assert!(w.find(&c).await.last_ok_at.is_some());
+        refuse_calls(&w, 401, r#"{"error":"token_revoked"}"#);
+        live().await;
+        let flag = w.find(&c).await.status.flag().cloned().unwrap();
+        assert_eq!((flag.reason.as_str(), asked(&w)), ("token_revoked", before + 1));
+    })
+    .await;
 }

@@ -23,6 +23,8 @@ use crate::support::{Call, START, Surroundings, TestApp, TestDatabase};
 pub(super) const CUSTOMER: &str = "acct-7";
 /// An OAuth application with refresh tokens.
 pub(super) const CRM: &str = "crm";
+/// An OAuth application with a call that asks who one is.
+pub(super) const ASKED_GRANT: &str = "asked-grant";
 
 /// One request, as it arrived.
 #[derive(Clone, Debug)]
@@ -207,8 +209,10 @@ impl World {
 
     async fn set_client(&self) {
         let body = json!({ "client_id": "us", "client_secret": "secret-of-ours" });
-        let path = format!("/api/v2/public/application/{CRM}/oauth-client");
-        self.t.put(&path, &body).ok().await;
+        for slug in [CRM, ASKED_GRANT] {
+            let path = format!("/api/v2/public/application/{slug}/oauth-client");
+            self.t.put(&path, &body).ok().await;
+        }
     }
 
     pub(super) fn tenant(&self) -> &Tenant {
@@ -332,6 +336,10 @@ fn applications(at: &str, elsewhere: &str) -> Vec<(&'static str, String)> {
         "{}[api]\nbase_url = 'http://{at}/api/v1'\nheaders = {{ x-version = '3' }}\nredirect_hosts = ['{elsewhere}', 'localhost:9', '127.0.0.1:9']\n{oauth}",
         head(CRM)
     );
+    let asked_grant = format!(
+        "{}[api]\nbase_url = 'http://{at}/base'\n{oauth}[oauth2.probe]\nurl = '/whoami'\n",
+        head(ASKED_GRANT)
+    );
     // A provider that answers errors under success.
     let chat = format!(
         "{}[api]\nbase_url = 'http://{at}'\n{oauth}[[rule]]\nname = 'chat.revoked'\nsource = 'unverified'\n\
@@ -358,6 +366,7 @@ fn applications(at: &str, elsewhere: &str) -> Vec<(&'static str, String)> {
     };
     vec![
         (CRM, crm),
+        (ASKED_GRANT, asked_grant),
         ("chat", chat),
         ("both", both),
         ("templated", templated),
