@@ -194,6 +194,7 @@ async fn a_dead_connection_is_a_conflict_and_another_tenants_does_not_exist() {
         evergrant::connections::expire(&other, s.tenant(), &id.parse().unwrap())
             .await
             .unwrap();
+        let mut links = Vec::new();
         for path in [of(&id), format!("{OF_CUSTOMER}?linked_account_id={CUSTOMER}")] {
             let answer = s.t.get(&path).send().await;
             assert_eq!(answer.status, 409);
@@ -211,7 +212,11 @@ async fn a_dead_connection_is_a_conflict_and_another_tenants_does_not_exist() {
                 (&json!(id), &json!("token_revoked"))
             );
             assert_eq!(body["since"], s.t.clock_text());
+            let link = body["reauth_url"].as_str().unwrap();
+            assert!(link.starts_with("http://127.0.0.1:8080/reauth/rl_"), "{link}");
+            links.push(link.to_owned());
         }
+        assert_eq!(links[0], links[1], "one link a break");
         assert_eq!(hand_outs(&s).await, []);
     })
     .await;

@@ -1,5 +1,7 @@
 //! Repairing by link: scanners change nothing, the button opens one connection, and the link ends with its break.
 
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode};
 use evergrant::sandbox::Cause;
 use serde_json::json;
@@ -140,6 +142,11 @@ async fn the_buttons_session_opens_the_one_connection_and_nothing_else() {
             "{}",
             refused.text
         );
+        assert!(
+            refused.text.contains("invalid_api_key"),
+            "the provider's own reason: {}",
+            refused.text
+        );
         assert_eq!(s.connection(&id).await["status"], "reauth_required");
         let done = send(&s.provider.key(), "").await;
         assert!(done.text.contains("Sandbox SMS is connected"), "{}", done.text);
@@ -169,6 +176,29 @@ async fn an_ended_link_says_so_and_its_session_ends_with_it() {
             assert!(page.text.contains("This link no longer works"), "{}", page.text);
         }
         assert_eq!(s.visit("/repair", None).await.status, StatusCode::UNAUTHORIZED);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_outdated_link_says_so_and_so_does_the_session_that_it_began() {
+    story(async |s| {
+        let (id, path) = linked(&s, SMS).await;
+        let cookie = cookie_of(&press(&s, &path).await);
+        let status = async |path: &str, cookie: Option<&str>| {
+            let page = s.visit(path, cookie).await;
+            let ended = page.text.contains("This link no longer works");
+            assert_eq!(ended, page.status == StatusCode::GONE, "{}", page.text);
+            page.status
+        };
+        let second = Duration::from_secs(1);
+        s.pass(Duration::from_secs(7 * 86_400 - 1));
+        assert_eq!(status(&path, None).await, StatusCode::OK);
+        assert_eq!(status("/repair", Some(&cookie)).await, StatusCode::OK);
+        s.pass(second);
+        assert_eq!(status(&path, None).await, StatusCode::GONE);
+        assert_eq!(status("/repair", Some(&cookie)).await, StatusCode::GONE);
+        assert_eq!(s.connection(&id).await["status"], "reauth_required");
     })
     .await;
 }

@@ -87,8 +87,14 @@ async fn a_fresh_token_that_is_refused_is_proof_and_the_caller_gets_409() {
         );
         assert!(!answer.headers.contains_key("x-evergrant-answered-by"));
         assert_eq!((calls_of(&w).len(), refreshes(&w)), (2, 1));
-        // From now on nobody is asked.
-        assert_eq!(w.get("crm/me").send().await.status, 409);
+        let link = body["reauth_url"].as_str().unwrap();
+        assert!(link.starts_with("http://127.0.0.1:8080/reauth/rl_"), "{link}");
+        // From now on nobody is asked, and the link is the same: one a break.
+        let again = w.get("crm/me").send().await;
+        assert_eq!(
+            (again.status.as_u16(), &again.json()["reauth_url"]),
+            (409, &link.into())
+        );
         assert_eq!((calls_of(&w).len(), refreshes(&w)), (2, 1));
     })
     .await;
