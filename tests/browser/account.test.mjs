@@ -110,6 +110,7 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
         const text = await stranger.locator('main').innerText();
         assert(text.includes(alice) && text.includes(bob), text);
         assert.equal(await stranger.getByRole('button').count(), 0, 'there is nothing to decide');
+        await accessible(stranger, 'another account, by link');
         assert.deepEqual(await lab.evergrant.connection(id), before);
         await stranger.getByRole('link', { name: 'Go back' }).click();
         await stranger.getByText('What happened').waitFor();

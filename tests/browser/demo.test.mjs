@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { accessible } from './support/axe.mjs';
 import { startBrowser } from './support/browser.mjs';
 import { Card, Demo, webhooksShown } from './support/demo.mjs';
 
@@ -33,7 +34,9 @@ describe('the demo', () => {
     const { page, crm } = await newcomer();
     await crm.shows('none');
 
+    await accessible(page, 'the demo');
     const refused = await crm.popup('Connect');
+    await accessible(refused, 'the consent of the sandbox');
     await refused.getByRole('button', { name: 'Deny' }).click();
     await refused.getByText('Access was not granted, so nothing has changed').waitFor();
     await refused.close();
@@ -44,6 +47,7 @@ describe('the demo', () => {
     await crm.shows('active');
     await crm.press('Use it now');
     await crm.says('It works.');
+    await accessible(page, 'the demo, connected');
     const id = await crm.id();
     assert.match(id, /^[0-9a-f]{24}$/);
     await webhooksShown(page, { event: 'Connection Created', slug: 'sandbox-oauth', count: 1 });
@@ -56,6 +60,7 @@ describe('the demo', () => {
     ])) {
       await crm.break(cause);
       await crm.isFlagged(reason);
+      if (expired === 0) await accessible(page, 'the demo, broken');
       expired += 1;
       await webhooksShown(page, { event: 'Connection Expired', slug: 'sandbox-oauth', count: expired });
       await crm.consent('Reconnect');
@@ -144,6 +149,12 @@ describe('the demo', () => {
     const { sms } = await newcomer();
     await sms.press('Use it now');
     await sms.says('It works.');
+  });
+
+  test('the page of the API can be read by all', async () => {
+    const { page } = await newcomer();
+    await page.goto(`http://${demo.listen}/docs`);
+    await accessible(page, '/docs');
   });
 
   test('the whole page can be used from the keyboard', async () => {

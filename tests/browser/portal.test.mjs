@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { startBrowser } from './support/browser.mjs';
-import { BOTH_APP, KEYED_APP, Lab, OAUTH_APP } from './support/lab.mjs';
-import { consent, deny } from './support/oidc.mjs';
-import { Visitor, framedAddress, hostedUrl, startEmbedder } from './support/portal.mjs';
+import { BOTH_APP, KEYED_APP, Lab, OAUTH_APP, UNCHECKED_APP } from './support/lab.mjs';
+import { CLIENT, consent, deny, reachConsent } from './support/oidc.mjs';
+import { Visitor, comeBackWith, frameOf, framedAddress, hostedUrl, startEmbedder } from './support/portal.mjs';
 import { eventually } from './support/net.mjs';
 import { accessible } from './support/axe.mjs';
 
@@ -97,6 +97,69 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await boris.page.locator(`#${OAUTH_APP}.new`).waitFor();
     });
 
+    once('what is wrong at the provider is told, whatever it is, and changes nothing', async () => {
+      const theo = await visitor('theo');
+      for (const [error, title] of /** @type {const} */ ([
+        ['server_error', 'OIDC Lab had a problem'], ['invalid_scope', 'OIDC Lab could not be connected'],
+      ])) {
+        await theo.page.goto(`${lab.evergrant.origin}/connect/${OAUTH_APP}`);
+        await comeBackWith(lab, theo, error);
+        await theo.page.getByRole('heading', { name: title }).waitFor();
+        await theo.accessible(`a consent that ended in ${error}`);
+      }
+      await theo.page.goto(`${lab.evergrant.origin}/connect/${OAUTH_APP}`);
+      await theo.press('Connect');
+      await reachConsent(theo.page, theo.account);
+      await lab.oidc.changeSecret('another-secret-than-before');
+      try {
+        await consent(theo.page, theo.account);
+        await theo.page.getByRole('heading', { name: 'OIDC Lab did not answer as expected' }).waitFor();
+        await theo.accessible('a consent without tokens');
+      } finally {
+        await lab.oidc.changeSecret(CLIENT.secret);
+      }
+      await theo.page.getByRole('link', { name: 'Back to your integrations' }).click();
+      await theo.page.locator(`#${OAUTH_APP}.new`).waitFor();
+    });
+
+    if (engine === 'postgres') test('what ends soon says so, in the list and on its page', async () => {
+      const ella = await visitor('ella');
+      await connect(ella);
+      // As if the engine had foretold it five days ahead.
+      await lab.evergrant.psql(`UPDATE connections SET end_moves = 0, (expected_end, told_end) =
+        (SELECT at, at FROM (SELECT floor(extract(epoch FROM now()) * 1000)::bigint + 432000000 AS at) AS soon) WHERE id = '${await idOf(ella)}'`);
+      await ella.page.goto(`${lab.evergrant.origin}/connect`);
+      await ella.chip('Expiring soon');
+      await ella.accessible('a list with what ends soon');
+      await ella.choose('OIDC Lab');
+      await ella.says(/This connection ends on \d+ \w+ \d{4}\. Reconnect before then/);
+      await ella.accessible('an application that ends soon');
+    });
+
+    once('a form says when the provider is down, and when a key could not be checked', async () => {
+      const vera = await visitor('vera');
+      await vera.choose('Keyed Lab');
+      const key = 'key-of-vera-while-it-is-down';
+      lab.keyed.issue(key, 'vera');
+      lab.keyed.setDown(true);
+      try {
+        await vera.page.getByLabel('API key').fill(key);
+        await vera.press('Connect');
+        await vera.page.getByRole('alert').filter({ hasText: 'Keyed Lab cannot be reached. Nothing has changed' }).waitFor();
+        await vera.accessible('a key form while the provider is down');
+      } finally {
+        lab.keyed.setDown(false);
+      }
+      await vera.page.getByLabel('API key').fill(key);
+      await vera.press('Connect');
+      await vera.says('Keyed Lab is connected.');
+      await vera.page.goto(`${lab.evergrant.origin}/connect/${UNCHECKED_APP}`);
+      await vera.page.getByLabel('API key').fill('any-key-of-vera');
+      await vera.press('Connect');
+      await vera.says('offers no way to check a key, so it is stored unchecked');
+      await vera.accessible('a key that is stored unchecked');
+    });
+
     test('a refused key is told in the form and never shown again; a good one connects; it is ended after a question', async () => {
       const clara = await visitor('clara');
       await clara.choose('Keyed Lab');
@@ -104,7 +167,7 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       const wrong = `wrong-key-of-clara-on-${engine}`;
       await clara.page.getByLabel('API key').fill(wrong);
       await clara.press('Connect');
-      await clara.page.getByRole('alert').filter({ hasText: 'did not accept this' }).waitFor();
+      await clara.page.getByRole('alert').filter({ hasText: /did not accept this: .*invalid_api_key/ }).waitFor();
       assert.equal(await clara.page.getByLabel('API key').inputValue(), '');
       assert(!(await clara.page.content()).includes(wrong), 'the key is not echoed');
       await clara.accessible('a key form with a refused key');
@@ -185,7 +248,7 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await idOf(emil); // there is exactly one
     });
 
-    test('without a script everything works: search, category, consent, key form', async () => {
+    test('without a script everything works: search, category, consent, key form, disconnect, re-auth link', async () => {
       const finn = await visitor('finn', { context: { javaScriptEnabled: false } });
       await finn.page.getByLabel('Search').fill('keyed');
       await finn.press('Show');
@@ -196,8 +259,25 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await finn.page.getByLabel('API key').fill(key);
       await finn.press('Connect');
       await finn.says('Keyed Lab is connected.');
+      await finn.page.locator('summary', { hasText: 'Disconnect' }).click();
+      await finn.press('Yes, disconnect Keyed Lab');
+      await finn.says('Keyed Lab is disconnected.');
       await finn.page.getByRole('link', { name: 'Applications' }).click();
+      const all = await finn.page.locator('.card').count();
+      const tagged = await finn.page.locator('.card[data-tags="Test"]').count();
+      await finn.page.getByLabel('Category').selectOption('Test');
+      await finn.press('Show');
+      await finn.page.waitForURL(/category=Test/);
+      const shown = await finn.page.locator('.card').evaluateAll((cards) => cards.map((card) => card.getAttribute('data-tags')?.split('|').includes('Test')));
+      assert(shown.length >= tagged && shown.length < all && shown.every(Boolean), `${shown} of ${all}`);
       await connect(finn);
+      const { url } = await link(await lose(finn));
+      await finn.page.goto(url);
+      await finn.press('Reconnect OIDC Lab');
+      await consent(finn.page, finn.account);
+      await finn.says('OIDC Lab is connected');
+      await finn.page.goto(url);
+      await finn.says('OIDC Lab works again');
     });
 
     once('with a script the list is filtered while typing, by keyboard alone', async () => {
@@ -212,6 +292,13 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await gina.accessible('a list without a match');
       await gina.page.getByLabel('Search').fill('');
       await eventually('all cards', async () => (await gina.page.locator('.card:visible').count()) === all || undefined);
+      await gina.page.getByLabel('Category').selectOption('Test');
+      await eventually('one category', async () => (await gina.page.locator('.card:visible').count()) < all || undefined);
+      const tags = await gina.page.locator('.card:visible').evaluateAll((cards) => cards.map((card) => card.getAttribute('data-tags')?.split('|')));
+      assert(tags.length > 1 && tags.every((some) => some?.includes('Test')), JSON.stringify(tags));
+      await gina.page.getByLabel('Category').selectOption('');
+      await eventually('all cards again', async () => (await gina.page.locator('.card:visible').count()) === all || undefined);
+      await gina.page.getByLabel('Search').focus();
       await gina.page.keyboard.press('Tab');
       await gina.page.keyboard.press('Enter');
       await gina.page.waitForURL(/\/connect\/[a-z-]+$/);
@@ -263,7 +350,7 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await accessible(page, 'a link to a connection that works');
     });
 
-    test('a revoked link and an outdated one say so', async () => {
+    test('a revoked link and one of an earlier break say so', async () => {
       const jack = await visitor('jack');
       await connect(jack);
       const id = await lose(jack);
@@ -282,7 +369,7 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await jack.accessible('an ended link');
     });
 
-    test('an outdated link says so, and one that was opened before ends with it', async () => {
+    test('a link that was opened before it is revoked ends for whoever opened it', async () => {
       const otto = await visitor('otto');
       await connect(otto);
       const id = await lose(otto);
@@ -314,6 +401,7 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
         await closed.waitForURL((url) => url.origin === lab.oidc.origin);
         await closed.close();
         await frame.getByText('The window was closed before OIDC Lab was connected. Nothing has changed.').waitFor();
+        await accessible(kim.page, 'a window that was closed', frameOf(kim.page));
         const popup = await begin();
         await consent(popup, kim.account);
         await frame.getByText('OIDC Lab is connected.').waitFor();
@@ -347,6 +435,7 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
         });
         await frame.getByRole('button', { name: 'Connect' }).click();
         await frame.getByText('OIDC Lab opens in a new window').waitFor();
+        await accessible(nina.page, 'a link to a window', frameOf(nina.page));
         const opening = nina.page.context().waitForEvent('page', (page) => !page.isClosed());
         await frame.getByRole('link', { name: 'Continue to OIDC Lab' }).click();
         const page = await opening;
@@ -367,6 +456,8 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
         // Chromium takes partitioned cookies. A browser that does not arrives at the clean address without one.
         await lena.page.goto(`${embedder.otherSite}/#${encodeURIComponent(await framedAddress(lena.url))}`);
         const frame = lena.page.frameLocator('#frame');
+        await frame.getByRole('link', { name: 'Open in a new window' }).waitFor();
+        await accessible(lena.page, 'a frame without cookies', frameOf(lena.page));
         const opening = lena.page.context().waitForEvent('page');
         await frame.getByRole('link', { name: 'Open in a new window' }).click();
         const page = await opening;

@@ -5,7 +5,8 @@ import { accessible } from './support/axe.mjs';
 import { startBrowser } from './support/browser.mjs';
 import { buildReact, openExample } from './support/examples.mjs';
 import { KEYED_APP, Lab, OAUTH_APP } from './support/lab.mjs';
-import { consent, deny, reachConsent } from './support/oidc.mjs';
+import { eventually } from './support/net.mjs';
+import { CLIENT, consent, deny, reachConsent } from './support/oidc.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 /** @type {import('playwright-core').Browser} */
@@ -32,9 +33,14 @@ for (const react of /** @type {const} */ ([19, 18])) {
     const open = async (name, path) => {
       const context = await browser.newContext();
       await context.addInitScript(countWhatRuns);
+      /** What was asked of configurations. @type {unknown[]} */
+      const configured = [];
+      context.on('request', (request) => {
+        if (request.method() === 'POST' && request.url().endsWith('/f-sdk/config')) configured.push(request.postDataJSON());
+      });
       const opened = await openExample(lab, context, { account: `${name}-${react}`, folder: built.folder, path });
       opened.page.on('pageerror', (error) => assert.fail(`the page threw: ${error.message}`));
-      return opened;
+      return { ...opened, configured };
     };
 
     /** @param {Page} page @param {string} name @param {(popup: Page) => Promise<void>} act */
@@ -53,6 +59,7 @@ for (const react of /** @type {const} */ ([19, 18])) {
       await page.getByRole('button', { name: /^OIDC Lab/ }).click();
       await page.getByRole('heading', { name: 'OIDC Lab' }).waitFor();
       await accessible(page, 'the components');
+      await looksAreVariables(page, page.getByRole('button', { name: 'Connect', exact: true }));
       await inPopup(page, 'Connect', (popup) => deny(popup, account));
       await status(page, /was not connected. Nothing has changed/);
       await inPopup(page, 'Connect', (popup) => consent(popup, account));
@@ -70,10 +77,14 @@ for (const react of /** @type {const} */ ([19, 18])) {
     });
 
     test('the reconnect button is there exactly when it is needed', async () => {
-      const { page, account } = await open('sid', `/?used=${OAUTH_APP}&only=${OAUTH_APP}`);
+      const { page, account, configured } = await open('sid', `/?used=${OAUTH_APP}&only=${OAUTH_APP}`);
       const button = page.getByRole('button', { name: 'Reconnect OIDC Lab' });
+      await page.getByRole('button', { name: 'Connect', exact: true }).waitFor();
+      assert.deepEqual(configured, [], 'nothing is connected yet');
       await inPopup(page, 'Connect', (popup) => consent(popup, account));
       await status(page, 'OIDC Lab is connected.');
+      const asked = await eventually('the configuration', async () => configured[0]);
+      assert.deepEqual(asked, { slug: OAUTH_APP, config_id: 'example', labels: [] });
       assert.equal(await button.count(), 0);
       assert.equal(await page.locator('.eg-reconnect').count(), 0);
 
@@ -87,6 +98,23 @@ for (const react of /** @type {const} */ ([19, 18])) {
 
       await inPopup(page, 'Reconnect OIDC Lab', (popup) => deny(popup, account));
       await page.locator('.eg-reconnect').getByText('Nothing has changed').waitFor();
+      const fails = async (/** @type {string} */ as, /** @type {RegExp} */ text) => {
+        const [failing] = await Promise.all([page.waitForEvent('popup'), button.click()]);
+        await consent(failing, as);
+        await page.locator('.eg-reconnect').getByText(text).waitFor();
+        assert.equal(await button.isEnabled(), true, 'it can be tried again');
+        assert(!failing.isClosed(), 'what went wrong stays to be read');
+        await accessible(page, 'a reconnect that failed');
+        await failing.close();
+        await page.context().clearCookies(); // the provider asks again who it is
+      };
+      await lab.oidc.changeSecret('another-secret-than-before');
+      try {
+        await fails(account, /Access was granted but could not be fetched/);
+      } finally {
+        await lab.oidc.changeSecret(CLIENT.secret);
+      }
+      await fails('somebody else', /That is another account than the one that was connected/);
       const [popup] = await Promise.all([page.waitForEvent('popup'), button.click()]);
       const waiting = page.locator('.eg-reconnect button');
       assert.equal(await waiting.innerText(), 'Waiting for OIDC Lab…');
@@ -123,6 +151,11 @@ for (const react of /** @type {const} */ ([19, 18])) {
       await page.getByRole('button', { name: 'Reconnect Keyed Lab' }).click();
       const form = page.locator('.eg-reconnect form');
       assert.equal(await form.getByLabel('API key').inputValue(), '');
+      await form.getByLabel('API key').fill('another-wrong-key-of-tom');
+      await form.getByRole('button', { name: 'Reconnect' }).click();
+      await page.locator('.eg-reconnect').getByText(/Failed to verify credentials/).waitFor();
+      assert.equal(await form.getByRole('button', { name: 'Reconnect' }).isEnabled(), true);
+      await accessible(page, 'a reconnect with a refused key');
       await form.getByLabel('API key').fill(next);
       await form.getByRole('button', { name: 'Reconnect' }).click();
       await page.locator('.eg-reconnect').getByText('Keyed Lab is connected.').waitFor();
@@ -234,4 +267,21 @@ function countWhatRuns() {
 /** What the live region of an application says. @param {Page} page @param {string | RegExp} text */
 async function status(page, text) {
   await page.locator('.eg-application').getByRole('status').filter({ hasText: text }).waitFor();
+}
+
+/**
+ * A variable of the style sheet is heeded wherever a product sets it: for the whole page, around a component, or on one.
+ * @param {Page} page
+ * @param {import('playwright-core').Locator} button
+ */
+async function looksAreVariables(page, button) {
+  const colour = () => button.evaluate((element) => getComputedStyle(element).backgroundColor);
+  const before = await colour();
+  for (const [place, wanted] of /** @type {const} */ ([[':root', 'rgb(1, 2, 3)'], ['main', 'rgb(4, 5, 6)'], ['.eg-root', 'rgb(7, 8, 9)']])) {
+    const element = page.locator(place).first();
+    await element.evaluate((one, value) => { /** @type {HTMLElement} */ (one).style.setProperty('--eg-accent', value); }, wanted);
+    await eventually(`the colour that ${place} wishes`, async () => ((await colour()) === wanted) || undefined); // it fades
+    await element.evaluate((one) => { /** @type {HTMLElement} */ (one).style.removeProperty('--eg-accent'); });
+  }
+  await eventually('the colour of before', async () => ((await colour()) === before) || undefined);
 }

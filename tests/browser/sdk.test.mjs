@@ -234,6 +234,7 @@ describe('every end of a consent', () => {
       assert.deepEqual(await sdk.outcome(), { error: 'NO_TOKENS' });
       assert(!popup.isClosed());
       assert.match(await popup.locator('main').innerText(), /Nothing has changed/);
+      await accessible(popup, 'a consent without tokens');
     } finally {
       await lab.oidc.changeSecret(CLIENT.secret);
     }

@@ -3,6 +3,7 @@ import { useCallback, useEffect, useId, useRef, useState, type CSSProperties, ty
 import { Application } from './application.js';
 import { Chip } from './parts.js';
 import { Root, useEvergrant } from './provider.js';
+import { explain } from './texts.js';
 
 export interface ApplicationsProps {
   style?: CSSProperties;
@@ -40,7 +41,7 @@ export function Applications({ style, onSelect }: ApplicationsProps): ReactNode 
   if (!all) {
     return (
       <Root name="applications" style={style}>
-        <p className={classes('muted')} role="status">{error ? (error.code === 'SESSION_EXPIRED' ? texts.sessionExpired : texts.failed) : texts.loading}</p>
+        <p className={classes('muted')} role="status">{error ? explain(texts, error.code, texts.failed) : texts.loading}</p>
         {error && client && <button className={classes('button')} type="button" onClick={() => void load()}>{texts.retry}</button>}
       </Root>
     );
@@ -54,7 +55,7 @@ export function Applications({ style, onSelect }: ApplicationsProps): ReactNode 
           <input id={id} type="search" value={words} onChange={(event) => setWords(event.target.value)} />
         </div>
       )}
-      {error && <p className={classes('news', 'bad')} role="status">{error.code === 'SESSION_EXPIRED' ? texts.sessionExpired : texts.failed}</p>}
+      {error && <p className={classes('news', 'bad')} role="status">{explain(texts, error.code, texts.failed)}</p>}
       {found.length === 0 && <p className={classes('muted')} role="status">{texts.nothing}</p>}
       <ul className={classes('list')}>
         {found.map((one) => (

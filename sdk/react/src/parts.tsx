@@ -1,7 +1,7 @@
 import type { Application, AuthType, InputField, Payload, Status } from '@evergrant/js';
 import { useId, useState, type FormEvent, type ReactNode } from 'react';
 import { useEvergrant } from './provider.js';
-import { fill } from './texts.js';
+import { explain, fill } from './texts.js';
 import type { UseApplication } from './use-application.js';
 
 /** The state in one word. */
@@ -18,7 +18,7 @@ export function News({ app, name }: { app: UseApplication; name: string }): Reac
   const done = { connected: texts.connectedNow, disconnected: texts.disconnectedNow, declined: texts.declined };
   let text = '';
   if (busy) text = busy === 'connect' ? texts.connecting : texts.disconnecting;
-  else if (error) text = error.code === 'SESSION_EXPIRED' ? texts.sessionExpired : error.message;
+  else if (error) text = explain(texts, error.code, error.message);
   else if (outcome) text = done[outcome];
   const kind = error && !busy ? 'bad' : outcome === 'connected' && !busy ? 'good' : undefined;
   return <p className={classes('news', kind)} role="status">{fill(text, name)}</p>;

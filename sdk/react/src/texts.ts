@@ -25,6 +25,7 @@ export interface Texts {
   keybased: string;
   way: string;
   sessionExpired: string;
+  otherAccount: string;
 }
 
 export const english: Texts = {
@@ -53,7 +54,14 @@ export const english: Texts = {
   keybased: 'API key',
   way: 'How to connect',
   sessionExpired: 'Your session has expired. Please reload the page.',
+  otherAccount: 'That is another account than the one that was connected. Nothing has changed.',
 };
+
+/** What an error is to the customer: a text of ours where there is one for its code, or else `otherwise`. */
+export function explain(texts: Texts, code: string, otherwise: string): string {
+  if (code === 'SESSION_EXPIRED') return texts.sessionExpired;
+  return code === 'ACCOUNT_MISMATCH' ? texts.otherAccount : otherwise;
+}
 
 /** A text with the application's name in it. */
 export function fill(text: string, name: string): string {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { createElement as h, version } from 'react';
 import { renderToString } from 'react-dom/server';
 import { Application, Applications, EvergrantProvider, ReconnectButton, useApplication } from '../dist/index.js';
+import { News } from '../dist/parts.js';
 
 const wanted = process.env.REACT ?? '19';
 
@@ -30,6 +31,14 @@ test('unstyled markup has no class names, and texts can be others', () => {
   const html = inside({ sessionToken: 'st_x', unstyled: true, texts: { loading: 'Einen Moment…' } }, h(Applications));
   assert(!html.includes('class='), html);
   assert.match(html, /Einen Moment…/);
+});
+
+test('errors that a customer can do something about are told in the product\'s words, the others in the server\'s', () => {
+  const texts = { otherAccount: '{name}: ein anderes Konto', sessionExpired: 'Bitte neu laden' };
+  for (const [code, told] of [['ACCOUNT_MISMATCH', 'Acme: ein anderes Konto'], ['SESSION_EXPIRED', 'Bitte neu laden'], ['HTTP_503', 'As it came']]) {
+    const html = inside({ sessionToken: 'st_x', texts }, h(News, { app: { error: { code, message: 'As it came' } }, name: 'Acme' }));
+    assert(html.includes(told), html);
+  }
 });
 
 test('the hook says that nothing is known yet', () => {

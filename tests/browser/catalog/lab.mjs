@@ -115,5 +115,6 @@ export async function writeCatalog(folder, { oidc, keyed, many }) {
   for (const name of many ? CROWD : []) {
     await writeFile(join(folder, `${name.toLowerCase().replace(' ', '-')}.toml`), oneOfMany(name, keyed));
   }
+  await writeFile(join(folder, 'unchecked-lab.toml'), oneOfMany('Unchecked Lab', keyed));
   await writeFile(join(folder, 'both-lab.toml'), bothLab(oidc, keyed));
 }

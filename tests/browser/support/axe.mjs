@@ -6,12 +6,13 @@ import axe from 'axe-core';
 /** @typedef {{ id: string, help: string, nodes: { html: string, failureSummary: string }[] }} Violation */
 
 /**
- * Fails when axe-core finds anything on the page, frames on it included.
+ * Fails when axe-core finds anything on the page, or in a frame of another site on it.
  * @param {import('playwright-core').Page} page
  * @param {string} what
+ * @param {import('playwright-core').Frame} [frame]
  */
-export async function accessible(page, what) {
-  const devtools = await page.context().newCDPSession(page);
+export async function accessible(page, what, frame) {
+  const devtools = await page.context().newCDPSession(frame ?? page);
   /** @param {string} expression */
   const run = async (expression) => {
     const { result, exceptionDetails } = await devtools.send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true });

@@ -1,11 +1,12 @@
-// Every page and state of the hosted pages, as pictures: light, dark, and on a phone.
+// Every page and state of the hosted pages, as pictures: light, dark, and on a phone; and the React components.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startBrowser } from './browser.mjs';
-import { BOTH_APP, ENDING_APP, KEYED_APP, Lab, OAUTH_APP } from './lab.mjs';
+import { buildReact, openExample } from './examples.mjs';
+import { BOTH_APP, ENDING_APP, KEYED_APP, Lab, OAUTH_APP, UNCHECKED_APP } from './lab.mjs';
 import { eventually } from './net.mjs';
-import { consent, deny } from './oidc.mjs';
-import { Visitor, framedAddress, startEmbedder } from './portal.mjs';
+import { CLIENT, consent, deny, reachConsent } from './oidc.mjs';
+import { Visitor, comeBackWith, framedAddress, startEmbedder } from './portal.mjs';
 
 const DESKTOP = { width: 1180, height: 780 };
 const PHONE = { width: 390, height: 844 };
@@ -22,7 +23,7 @@ export async function gallery(folder) {
   /** @param {import('playwright-core').Page} page @param {string} name */
   const take = async (page, name) => {
     for (const [variant, colorScheme, viewport] of /** @type {const} */ ([
-      ['light', 'light', DESKTOP], ['dark', 'dark', DESKTOP], ['phone', 'light', PHONE],
+      ['light', 'light', DESKTOP], ['dark', 'dark', DESKTOP], ['phone', 'light', PHONE], ['phone-dark', 'dark', PHONE],
     ])) {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize(viewport);
@@ -35,6 +36,9 @@ export async function gallery(folder) {
   };
   try {
     await walk(lab, browser, take);
+    await failures(lab, browser, take);
+    await frames(lab, browser, take);
+    await components(lab, browser, take);
   } finally {
     await browser.close();
     await lab.close();
@@ -148,6 +152,7 @@ async function walk(lab, browser, take) {
       await take(page, `28-another-account-${policy}-${lang}`);
     }
   }
+  await lab.evergrant.setPolicy('refuse');
   await page.goto(`${origin}/connect/${ENDING_APP}?lang=en`);
   await ann.press('Connect');
   await consent(page, ann.account);
@@ -173,7 +178,60 @@ async function walk(lab, browser, take) {
     await themed.page.goto(`${origin}/connect/twilio`);
     await take(themed.page, `${name}-detail`);
   }
+}
 
+/** @typedef {(page: import('playwright-core').Page, name: string) => Promise<void>} Take */
+
+/** What goes wrong at the provider, and what is said once. @param {Lab} lab @param {import('playwright-core').Browser} browser @param {Take} take */
+async function failures(lab, browser, take) {
+  const { origin } = lab.evergrant;
+  const bea = await Visitor.arrive(lab, browser, 'bea');
+  const { page } = bea;
+  for (const [name, error] of /** @type {const} */ ([['30-done-problem', 'server_error'], ['31-done-not-set-up', 'invalid_scope']])) {
+    await page.goto(`${origin}/connect/${OAUTH_APP}`);
+    await comeBackWith(lab, bea, error);
+    await take(page, name);
+  }
+  await page.goto(`${origin}/connect/${OAUTH_APP}`);
+  await bea.press('Connect');
+  await reachConsent(page, bea.account);
+  await lab.oidc.changeSecret('another-secret-than-before');
+  try {
+    await consent(page, bea.account);
+    await bea.says('did not answer as expected');
+    await take(page, '32-done-no-tokens');
+  } finally {
+    await lab.oidc.changeSecret(CLIENT.secret);
+  }
+  await page.goto(`${origin}/connect/${KEYED_APP}`);
+  lab.keyed.setDown(true);
+  await page.getByLabel('API key').fill('key-of-bea');
+  await bea.press('Connect');
+  await bea.says('cannot be reached');
+  await take(page, '33-key-form-provider-down');
+  lab.keyed.setDown(false);
+  await page.goto(`${origin}/connect/${UNCHECKED_APP}`);
+  await page.getByLabel('API key').fill('key-of-bea');
+  await bea.press('Connect');
+  await bea.says('stored unchecked');
+  await take(page, '34-key-unverified');
+  await page.locator('summary', { hasText: 'Disconnect' }).click();
+  await bea.press('Yes, disconnect');
+  await bea.says('is disconnected.');
+  await take(page, '35-disconnected');
+  // No catalogue is ever empty: the list as its template makes it of none (the test of that is in Rust).
+  await page.goto(`${origin}/connect`);
+  await page.evaluate(() => {
+    for (const one of document.querySelectorAll('main > :not(h1, .lead, [data-none])')) one.remove();
+    const none = /** @type {HTMLElement} */ (document.querySelector('[data-none]'));
+    none.innerHTML = '<p class="what">Nothing to connect yet</p><p>As soon as applications are offered here, you can connect them on this page.</p>';
+    none.hidden = false;
+  });
+  await take(page, '36-list-empty');
+}
+
+/** The pages inside a product. @param {Lab} lab @param {import('playwright-core').Browser} browser @param {Take} take */
+async function frames(lab, browser, take) {
   const embedder = await startEmbedder();
   try {
     await lab.evergrant.api('PUT', '/api/v2/public/environment/origins', { body: { frame_origins: [embedder.otherSite] } });
@@ -181,7 +239,66 @@ async function walk(lab, browser, take) {
     await framed.page.goto(`${embedder.otherSite}/#${encodeURIComponent(await framedAddress(framed.url))}`);
     await framed.page.frameLocator('#frame').getByRole('link', { name: 'Open in a new window' }).waitFor();
     await take(framed.page, '24-frame-blocked');
+    const inside = await Visitor.arrive(lab, browser, 'inside', { open: false });
+    await inside.page.goto(`${embedder.otherSite}/#${encodeURIComponent(inside.url)}`);
+    const frame = inside.page.frameLocator('#frame');
+    await frame.getByRole('link', { name: 'OIDC Lab', exact: true }).click();
+    const opening = inside.page.context().waitForEvent('page');
+    await frame.getByRole('button', { name: 'Connect' }).click();
+    const popup = await opening;
+    await popup.waitForURL((url) => url.origin === lab.oidc.origin);
+    await popup.close();
+    await frame.getByText('The window was closed').waitFor();
+    await take(inside.page, '37-frame-window-closed');
+    await frame.locator('body').evaluate(() => { window.open = () => null; });
+    await frame.getByRole('button', { name: 'Connect' }).click();
+    await frame.getByText('opens in a new window').waitFor();
+    await take(inside.page, '38-frame-onward');
   } finally {
     await embedder.close();
+  }
+}
+
+/** The React components, with our looks and without. @param {Lab} lab @param {import('playwright-core').Browser} browser @param {Take} take */
+async function components(lab, browser, take) {
+  const built = await buildReact(19);
+  try {
+    for (const looks of /** @type {const} */ (['', 'unstyled'])) {
+      const name = looks === '' ? 'react' : 'react-unstyled';
+      const open = async (/** @type {string} */ account, /** @type {string} */ query) => openExample(
+        lab, await browser.newContext(), { account, folder: built.folder, path: `/?${looks}&${query}` });
+      const list = await open(`${name}-list`, '');
+      await list.page.getByRole('button', { name: /^OIDC Lab/ }).waitFor();
+      await take(list.page, `40-${name}-list`);
+      const { page, account } = await open(`${name}-one`, `used=${OAUTH_APP}&only=${OAUTH_APP}`);
+      const press = async (/** @type {string} */ button) => {
+        const [popup] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button', { name: button, exact: true }).click()]);
+        return popup;
+      };
+      await page.getByRole('button', { name: 'Connect', exact: true }).waitFor();
+      await take(page, `41-${name}-application`);
+      const first = await press('Connect');
+      await Promise.all([first.waitForEvent('close'), consent(first, account)]);
+      await page.getByText('OIDC Lab is connected.').first().waitFor();
+      await take(page, `42-${name}-connected`);
+      await lab.evergrant.expire(await lab.evergrant.connectionId(account, OAUTH_APP));
+      await page.reload();
+      await page.getByRole('button', { name: 'Reconnect OIDC Lab' }).waitFor();
+      await take(page, `43-${name}-expired`);
+      const second = await press('Reconnect OIDC Lab');
+      await page.getByText('Waiting for OIDC Lab…').first().waitFor();
+      await take(page, `44-${name}-waiting`);
+      await Promise.all([second.waitForEvent('close'), deny(second, account)]);
+      await page.getByText('Nothing has changed').first().waitFor();
+      await take(page, `45-${name}-declined`);
+      await page.context().clearCookies();
+      const other = await press('Reconnect OIDC Lab');
+      await consent(other, 'somebody else');
+      await page.getByText('That is another account').first().waitFor();
+      await take(page, `46-${name}-failed`);
+      await other.close();
+    }
+  } finally {
+    await built.remove();
   }
 }

@@ -8,9 +8,11 @@ export async function startKeyed() {
   /** Every key that was issued or tried. @type {Set<string>} */
   const seen = new Set();
   const counts = { accepted: 0, refused: 0 };
+  let isDown = false;
   const { origin, authority, close } = await listen((request, response) => {
     const [, key = ''] = /^Bearer (.+)$/.exec(request.headers.authorization ?? '') ?? [];
     if (key) seen.add(key);
+    if (isDown) return sendJson(response, 503, { error: 'unavailable' });
     const owner = keys.get(key);
     if (owner === undefined) {
       counts.refused += 1;
@@ -29,6 +31,8 @@ export async function startKeyed() {
     secrets: () => [...seen],
     /** @param {string} key @param {string} owner */
     issue: (key, owner) => keys.set(key, owner),
+    /** Every answer is 503 while it is down. @param {boolean} down */
+    setDown(down) { isDown = down; },
     /** @param {string} key */
     revoke: (key) => keys.delete(key),
   };

@@ -13,6 +13,8 @@ export const OAUTH_APP = 'oidc-lab';
 export const KEYED_APP = 'keyed-lab';
 /** Ends in a few days; only where there are many. */
 export const ENDING_APP = 'ending-lab';
+/** Takes keys, and offers no way to check one. */
+export const UNCHECKED_APP = 'unchecked-lab';
 /** Takes either, and has no OAuth client. */
 export const BOTH_APP = 'both-lab';
 export const EVENTS = ['Connection Created', 'Connection Deleted', 'Connection Expired'];

@@ -1,6 +1,7 @@
 // The hosted pages, as a customer's clicks.
 import { get } from 'node:http';
 import { accessible } from './axe.mjs';
+import { OAUTH_APP } from './lab.mjs';
 import { listen } from './net.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -47,6 +48,29 @@ export class Visitor {
 
   /** Fails when axe-core finds anything. @param {string} what */
   accessible(what) { return accessible(this.page, what); }
+}
+
+/**
+ * Presses Connect, and comes back from the provider with an error.
+ * @param {Lab} lab
+ * @param {Visitor} who
+ * @param {string} error
+ */
+export async function comeBackWith(lab, { page }, error) {
+  const [asked] = await Promise.all([
+    page.waitForRequest((request) => request.url().startsWith(`${lab.oidc.origin}/auth?`)),
+    page.getByRole('button', { name: 'Connect' }).click(),
+  ]);
+  await page.waitForURL((url) => url.origin === lab.oidc.origin);
+  const state = new URL(asked.url()).searchParams.get('state') ?? '';
+  await page.goto(`${lab.evergrant.callback(OAUTH_APP)}?${new URLSearchParams({ error, state, iss: lab.oidc.origin })}`);
+}
+
+/** The frame that an embedder shows. @param {Page} page @returns {import('playwright-core').Frame} */
+export function frameOf(page) {
+  const [frame] = page.mainFrame().childFrames();
+  if (!frame) throw new Error('there is no frame');
+  return frame;
 }
 
 /** @param {Lab} lab @param {string} account @param {object} [properties] @returns {Promise<string>} */
