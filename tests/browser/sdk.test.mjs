@@ -86,6 +86,7 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await Promise.all([popup.waitForEvent('close'), deny(popup, account)]);
       await card.told(/nothing has changed/);
       await card.shows('none');
+      assert.equal(await card.root.getByRole('button', { name: 'Connect' }).evaluate((button) => button === document.activeElement), true, 'the focus is where it was');
       const second = await card.popup('Connect');
       await reachConsent(second, account);
       await second.close();
@@ -96,6 +97,7 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
     test('a refused key says why, and a good one connects', async () => {
       const { page, account } = await open('cleo');
       const card = new Card(page, KEYED_APP);
+      const field = await card.root.getByLabel('API key').elementHandle();
       await card.root.getByLabel('API key').fill('wrong-key-of-cleo');
       await card.press('Connect');
       await card.told(/Failed to verify credentials/);
@@ -106,6 +108,24 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await card.press('Connect');
       await card.told(/connected\.$/);
       await card.shows('active');
+      assert.equal(await field?.evaluate((input) => input.isConnected), true, 'the page looks after each try, and loses nothing that is being typed');
+      assert.equal(await card.root.locator('input').inputValue(), '', 'no secret stays in the page');
+    });
+
+    test('what somebody is typing stays when the application changes meanwhile', async () => {
+      const { page, account } = await open('kit');
+      const card = new Card(page, KEYED_APP);
+      await card.root.getByLabel('API key').fill('half-a-key-of-k');
+      const elsewhere = `key-elsewhere-of-${account}`;
+      lab.keyed.issue(elsewhere, 'kit');
+      await saveKey(lab, account, elsewhere); // in another tab; and it dies at once
+      lab.keyed.revoke(elsewhere);
+      await lab.evergrant.check(await lab.evergrant.connectionId(account, KEYED_APP));
+      await comesBack(page);
+      await card.shows('expired');
+      assert.equal(await card.root.getByLabel('API key').inputValue(), 'half-a-key-of-k');
+      assert.equal(await card.root.getByLabel('API key').evaluate((input) => input === document.activeElement), true);
+      await card.root.getByRole('button', { name: 'Reconnect' }).waitFor();
     });
 
     test('where no window may open the page itself goes, and comes back', async () => {
@@ -415,6 +435,16 @@ async function blockWindows(page) {
 /** The customer comes back to the page from another tab. @param {Page} page */
 async function comesBack(page) {
   await page.evaluate(() => { document.dispatchEvent(new Event('visibilitychange')); });
+}
+
+/** The customer enters a key somewhere else. @param {Lab} lab @param {string} account @param {string} key */
+async function saveKey(lab, account, key) {
+  const answer = await fetch(`${lab.evergrant.origin}/api/v2/app/${KEYED_APP}/save`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await lab.evergrant.sessionToken(account)}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ api_key: key }),
+  });
+  assert.equal(answer.status, 200, await answer.text());
 }
 
 /** @param {Lab} lab @param {string} token */
