@@ -26,7 +26,7 @@ use axum::routing::post;
 use evergrant::app::{App, FORETELL, Handles};
 use evergrant::catalog::{AuthType, Catalog};
 use evergrant::clock::{Clock as _, ManualClock, Timestamp};
-use evergrant::connections::{self, Connection, Fresh, Given, Guard};
+use evergrant::connections::{self, Connection, Fresh, Given, Guard, Writer};
 use evergrant::db::Db;
 use evergrant::egress::Egress;
 use evergrant::refresh::store::{Due, Times};
@@ -190,7 +190,7 @@ impl Bench {
             for one in claimed {
                 let guard = Guard {
                     version: one.version,
-                    fence: Some(one.fence),
+                    writer: Writer::Holder(one.fence),
                 };
                 let held = connections::store::hold(&mut tx, &one.tenant, &one.id, (guard, now))
                     .await

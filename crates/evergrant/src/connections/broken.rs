@@ -9,7 +9,7 @@
 
 use super::model::Connection;
 use super::record::{Observed, apply, reschedule, write_change};
-use super::store::{self, Guard};
+use super::store::{self, Guard, Writer};
 use super::transition::{Change, transition};
 use crate::app::App;
 use crate::catalog::AuthType;
@@ -136,7 +136,7 @@ pub async fn flag_all_deleted(
     for connection in connections {
         let guard = Guard {
             version: connection.version,
-            fence: None,
+            writer: Writer::Beside,
         };
         let Some(mut held) = store::hold(tx, &tenant.id, &connection.id, (guard, now)).await? else {
             continue;

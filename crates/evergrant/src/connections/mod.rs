@@ -50,6 +50,6 @@ pub use reauth::{Linked, Opened, open_link, reauth_link};
 pub use record::{Given, Observed, Recorded, Switch, activate, record, tell};
 pub(crate) use row::{columns, connection};
 pub use schedule::{ahead, give_or_take};
-pub use store::{Guard, TimelineEntry};
+pub use store::{Guard, TimelineEntry, Writer};
 pub use transition::{Change, transition};
 pub use work::{erase, expire, find, open_credential, remember};

@@ -46,7 +46,7 @@ pub enum Recorded {
     /// It is in the database; this is what it changed, and the connection as it is now.
     Changed(Change, Box<Connection>),
     /// A newer credential has been stored meanwhile, or the connection is gone: the observation is about the past and
-    /// changed nothing.
+    /// changed nothing but the end of its own lease.
     Superseded,
 }
 
@@ -56,6 +56,11 @@ pub async fn record(app: &App, tenant: &Tenant, id: &ConnectionId, seen: &Observ
     let now = app.now();
     let mut tx = app.db.begin().await?;
     let Some(mut connection) = store::hold(&mut tx, &tenant.id, id, (seen.guard, now)).await? else {
+        // Whoever has stored something newer has left us our lease.
+        if let Some(fence) = seen.guard.writer.lease() {
+            store::end_lease(&mut tx, &tenant.id, id, fence).await?;
+        }
+        tx.commit().await?;
         return Ok(Recorded::Superseded);
     };
     let application = application_of(app, &connection)?;
@@ -65,9 +70,8 @@ pub async fn record(app: &App, tenant: &Tenant, id: &ConnectionId, seen: &Observ
         connection.sealed = Some(credential::seal(&sealer, id, &fresh.credential));
         let before = std::mem::replace(&mut connection.schedule, fresh.schedule.clone());
         connection.schedule.expected = predict::expected(&connection, &application.lifetimes, Some(&before));
+        // Who has overtaken us must not settle with the token that we have just replaced.
         connection.version += 1;
-        // A lease taken over from us must not settle with the token that we have just replaced.
-        connection.fence += 1;
     }
     if seen.judgement.verdict == Verdict::Ok {
         connection.failures = 0;
@@ -86,7 +90,7 @@ pub async fn record(app: &App, tenant: &Tenant, id: &ConnectionId, seen: &Observ
         connection.reply_lost_at = Some(now);
     }
     reschedule(app, &mut connection, &application, seen.retry_after);
-    if seen.fresh.is_some() || seen.guard.fence.is_some() {
+    if seen.guard.writer.lease() == Some(connection.fence) {
         store::save(&mut tx, &connection).await?;
     } else {
         store::save_beside(&mut tx, &connection).await?;

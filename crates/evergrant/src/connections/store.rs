@@ -40,8 +40,39 @@ pub async fn insert(conn: &mut AnyConnection, new: &Connection) -> Result<bool, 
 pub struct Guard {
     /// The credential's version that the writer read.
     pub version: i64,
-    /// The fence of the writer's lease; `None` where newer news may be written without one.
-    pub fence: Option<i64>,
+    /// Who the writer is.
+    pub writer: Writer,
+}
+
+/// A writer, as far as leases go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writer {
+    /// Somebody beside the lease: a refresh that is under way, or the record of one whose worker has died, stays.
+    Beside,
+    /// The holder of the lease with this fence: what it has to say counts as long as nobody has overtaken it.
+    Holder(i64),
+    /// The same with a token that has replaced the one it read: it counts whoever has the lease by now, and ends its own only.
+    /// Who has overtaken it may have a request under way.
+    Bearer(i64),
+}
+
+impl Writer {
+    /// The fence that must still be the row's.
+    const fn demands(self) -> Option<i64> {
+        match self {
+            Self::Holder(fence) => Some(fence),
+            Self::Beside | Self::Bearer(_) => None,
+        }
+    }
+
+    /// The fence of its lease.
+    #[must_use]
+    pub const fn lease(self) -> Option<i64> {
+        match self {
+            Self::Holder(own) | Self::Bearer(own) => Some(own),
+            Self::Beside => None,
+        }
+    }
 }
 
 const HOLD: &str = concat!(
@@ -62,10 +93,29 @@ pub async fn hold(
         .bind(tenant.as_str())
         .bind(id.as_str())
         .bind(guard.version)
-        .bind(guard.fence.unwrap_or(-1))
+        .bind(guard.writer.demands().unwrap_or(-1))
         .fetch_optional(conn)
         .await?;
     row.as_ref().map(connection).transpose()
+}
+
+const END_LEASE: &str =
+    "UPDATE connections SET lease_until = NULL, sent_at = NULL WHERE tenant = $1 AND id = $2 AND fence = $3";
+
+/// Ends the lease with this fence, if nobody has taken another one since.
+pub async fn end_lease(
+    conn: &mut AnyConnection,
+    tenant: &TenantId,
+    id: &ConnectionId,
+    fence: i64,
+) -> Result<(), Error> {
+    sqlx::query(END_LEASE)
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .bind(fence)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 const HOLD_LIVE: &str = concat!(
@@ -109,7 +159,7 @@ pub async fn save(conn: &mut AnyConnection, c: &Connection) -> Result<(), Error>
     write(conn, c, true).await
 }
 
-/// The same by somebody beside the lease: a refresh that is under way, or the record of one whose worker has died, stays.
+/// The same by somebody who has no lease, or not this one.
 pub async fn save_beside(conn: &mut AnyConnection, c: &Connection) -> Result<(), Error> {
     write(conn, c, false).await
 }

@@ -3,7 +3,7 @@
 use super::credential::{self, Credential};
 use super::model::{Connection, ConnectionStatus, Schedule};
 use super::record::{Observed, Recorded, by_hand, plain_entry, record, write_change};
-use super::store::{self, Guard};
+use super::store::{self, Guard, Writer};
 use super::transition::Change;
 use crate::accounts::LinkedAccount;
 use crate::app::App;
@@ -36,7 +36,7 @@ pub async fn expire(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Con
     let seen = Observed {
         guard: Guard {
             version: connection.version,
-            fence: None,
+            writer: Writer::Beside,
         },
         judgement: by_hand(),
         fresh: None,
@@ -56,7 +56,7 @@ pub async fn remember(app: &App, tenant: &Tenant, c: &Connection, seen: &Judgeme
     let now = app.now();
     let guard = Guard {
         version: c.version,
-        fence: None,
+        writer: Writer::Beside,
     };
     let mut tx = app.db.begin().await?;
     if store::hold(&mut tx, &tenant.id, &c.id, (guard, now)).await?.is_some() {

@@ -16,7 +16,7 @@ use crate::catalog::notices::{Challenge, Hmac, SigningSecret, Verification};
 use crate::catalog::{Application, AuthType, Notices};
 use crate::clients::{self, OAuthClient};
 use crate::clock::Timestamp;
-use crate::connections::{self, Connection, ConnectionStatus, Credential, Guard, Observed, Recorded};
+use crate::connections::{self, Connection, ConnectionStatus, Credential, Guard, Observed, Recorded, Writer};
 use crate::error::Error;
 use crate::reason::{Confidence, Verdict};
 use crate::refresh;
@@ -326,7 +326,7 @@ impl Ear<'_> {
             let seen = Observed {
                 guard: Guard {
                     version: connection.version,
-                    fence: None,
+                    writer: Writer::Beside,
                 },
                 judgement: judgement(said),
                 fresh: None,

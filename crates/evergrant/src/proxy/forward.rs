@@ -15,7 +15,7 @@ use super::successes::Successes;
 use super::{headers, lookup};
 use crate::app::App;
 use crate::catalog::Application;
-use crate::connections::{self, Connection, ConnectionStatus, Credential, Guard, Named, Observed};
+use crate::connections::{self, Connection, ConnectionStatus, Credential, Guard, Named, Observed, Writer};
 use crate::egress::Download;
 use crate::error::{CallFault, Error};
 use crate::reason::{Confidence, Verdict};
@@ -305,7 +305,7 @@ impl Story {
             let seen = Observed {
                 guard: Guard {
                     version: connection.version,
-                    fence: None,
+                    writer: Writer::Beside,
                 },
                 judgement,
                 fresh: None,

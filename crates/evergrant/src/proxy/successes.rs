@@ -10,7 +10,7 @@ use super::store;
 use crate::app::App;
 use crate::catalog::AuthType;
 use crate::clock::Timestamp;
-use crate::connections::{self, Connection, Guard, Observed};
+use crate::connections::{self, Connection, Guard, Observed, Writer};
 use crate::error::Error;
 use crate::tenants::Tenant;
 use crate::verdict::Judgement;
@@ -74,7 +74,7 @@ impl Successes {
             let seen = Observed {
                 guard: Guard {
                     version: c.version,
-                    fence: None,
+                    writer: Writer::Beside,
                 },
                 judgement,
                 fresh: None,

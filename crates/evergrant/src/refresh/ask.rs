@@ -5,7 +5,7 @@ use super::outcome::{Did, Outcome};
 use super::plan::CLOCKS;
 use super::renew::{Held, application, give_back};
 use crate::app::App;
-use crate::connections::{self, Connection, Guard, Observed, circumstances};
+use crate::connections::{self, Connection, Guard, Observed, Writer, circumstances};
 use crate::egress::Reply;
 use crate::error::Error;
 use crate::probes;
@@ -86,7 +86,7 @@ pub(super) fn observed(connection: &Connection, judgement: Judgement) -> Observe
     Observed {
         guard: Guard {
             version: connection.version,
-            fence: Some(connection.fence),
+            writer: Writer::Holder(connection.fence),
         },
         judgement,
         fresh: None,

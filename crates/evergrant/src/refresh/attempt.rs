@@ -16,7 +16,7 @@ use crate::catalog::{Application, Lifetimes, Rotation};
 use crate::clients::{self, Purpose};
 use crate::clock::Timestamp;
 use crate::connections::{
-    self, Connection, Credential, Fresh, Guard, Observed, Recorded, Tokens, circumstances, observation,
+    self, Connection, Credential, Fresh, Guard, Observed, Recorded, Tokens, Writer, circumstances, observation,
 };
 use crate::egress::{Reply, Unreachable};
 use crate::error::Error;
@@ -79,7 +79,7 @@ pub(super) async fn attempt(app: &App, tenant: &Tenant, held: &Held, why: Why) -
     let seen = read(app, held.connection(), &prepared, answered)?;
     app.steps.at(Step::RefreshReplied).await;
     let outcome = if seen.fresh.is_some() {
-        store_whatever_happens(app, tenant, held.connection(), &seen).await
+        store_whatever_happens(app, tenant, held, &seen).await
     } else {
         let judgement = seen.judgement.clone();
         let settled = settle(app, tenant, held, seen).await;
@@ -206,7 +206,7 @@ fn read(app: &App, held: &Connection, prepared: &Prepared, answered: Answered) -
         );
         let mut observed = observed(held, works("refresh.renewed", seen.status));
         observed.guard = Guard {
-            fence: None,
+            writer: Writer::Bearer(held.fence),
             ..observed.guard
         };
         observed.fresh = Some(fresh);
@@ -262,20 +262,16 @@ fn no_tokens(judgement: Judgement) -> Judgement {
 }
 
 /// Stores a rotated token. The old one is dead, so this is tried again before anything else.
-async fn store_whatever_happens(
-    app: &App,
-    tenant: &Tenant,
-    held: &Connection,
-    seen: &Observed,
-) -> Result<Outcome, Error> {
+async fn store_whatever_happens(app: &App, tenant: &Tenant, held: &Held, seen: &Observed) -> Result<Outcome, Error> {
+    let id = &held.connection().id;
     let (mut pause, longest) = STORE_PAUSES;
     let mut waited = Duration::ZERO;
     loop {
-        match connections::record(app, tenant, &held.id, seen).await {
+        match connections::record(app, tenant, id, seen).await {
             Ok(recorded) => return finished(app, tenant, held, (recorded, Did::Renewed)).await,
             Err(error) if waited >= STORING => return Err(error),
             Err(error) => {
-                tracing::error!(connection = %held.id, %error, "a rotated token could not be stored; trying again");
+                tracing::error!(connection = %id, %error, "a rotated token could not be stored; trying again");
                 app.clock.sleep(pause).await;
                 waited += pause;
                 pause = (pause * 2).min(longest);
@@ -291,22 +287,16 @@ pub(super) async fn settle(app: &App, tenant: &Tenant, held: &Held, seen: Observ
     } else {
         Did::Failed
     };
-    let connection = held.connection();
-    let recorded = connections::record(app, tenant, &connection.id, &seen).await?;
-    finished(app, tenant, connection, (recorded, did)).await
+    let recorded = connections::record(app, tenant, &held.connection().id, &seen).await?;
+    finished(app, tenant, held, (recorded, did)).await
 }
 
-async fn finished(
-    app: &App,
-    tenant: &Tenant,
-    held: &Connection,
-    (recorded, did): (Recorded, Did),
-) -> Result<Outcome, Error> {
+async fn finished(app: &App, tenant: &Tenant, held: &Held, (recorded, did): (Recorded, Did)) -> Result<Outcome, Error> {
     match recorded {
         Recorded::Changed(_, connection) => Ok(Outcome {
             did,
             connection: *connection,
         }),
-        Recorded::Superseded => as_it_is(app, tenant, &held.id, Did::Superseded).await,
+        Recorded::Superseded => as_it_is(app, tenant, &held.connection().id, Did::Superseded).await,
     }
 }

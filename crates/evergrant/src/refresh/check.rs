@@ -6,7 +6,7 @@ use super::plan::Why;
 use super::renew::renew;
 use crate::app::App;
 use crate::catalog::Application;
-use crate::connections::{self, Connection, ConnectionStatus, Guard, Observed, Recorded, circumstances};
+use crate::connections::{self, Connection, ConnectionStatus, Guard, Observed, Recorded, Writer, circumstances};
 use crate::error::Error;
 use crate::ids::ConnectionId;
 use crate::probes;
@@ -121,7 +121,7 @@ async fn settle(
 ) -> Result<Outcome, Error> {
     let guard = Guard {
         version: connection.version,
-        fence: None,
+        writer: Writer::Beside,
     };
     let seen = Observed {
         guard,

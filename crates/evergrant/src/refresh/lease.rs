@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::store::{Due, Times};
 use crate::clock::Timestamp;
-use crate::connections::{Connection, columns, connection};
+use crate::connections::{self, Connection, columns, connection};
 use crate::error::Error;
 use crate::ids::{ConnectionId, TenantId};
 
@@ -81,19 +81,10 @@ pub async fn claim_due(
         .map(|connection| Lease { connection }))
 }
 
-const RELEASE: &str =
-    "UPDATE connections SET lease_until = NULL, sent_at = NULL WHERE tenant = $1 AND id = $2 AND fence = $3";
-
 /// Gives a lease back with which nothing was sent.
 pub async fn release(conn: &mut AnyConnection, lease: &Lease) -> Result<(), Error> {
     let c = &lease.connection;
-    sqlx::query(RELEASE)
-        .bind(c.tenant.as_str())
-        .bind(c.id.as_str())
-        .bind(c.fence)
-        .execute(conn)
-        .await?;
-    Ok(())
+    connections::store::end_lease(conn, &c.tenant, &c.id, c.fence).await
 }
 
 const HELD_UNTIL: &str = "SELECT lease_until FROM connections WHERE tenant = $1 AND id = $2";

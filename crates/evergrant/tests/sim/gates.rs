@@ -30,6 +30,8 @@ struct State {
 struct Waiting {
     node: usize,
     what: String,
+    /// In how many cases of a hundred the node dies here instead of going on.
+    deadly: usize,
     ready_at: Timestamp,
     open: oneshot::Sender<()>,
 }
@@ -104,6 +106,17 @@ impl Gates {
 
     /// Waits to be let on, and at least `wait`.
     pub(crate) async fn pass(&self, node: usize, what: String, wait: Duration) {
+        self.stand_at(node, (what, 0), wait).await;
+    }
+
+    /// Waits to be let on; in `percent` of all cases the node dies instead.
+    ///
+    /// That is drawn when its turn comes, not when it arrives: who arrives first may be up to the machine.
+    pub(crate) async fn pass_or_die(&self, node: usize, what: String, percent: usize) {
+        self.stand_at(node, (what, percent), Duration::ZERO).await;
+    }
+
+    async fn stand_at(&self, node: usize, (what, deadly): (String, usize), wait: Duration) {
         let opened = {
             let mut state = self.lock();
             let (open, opened) = oneshot::channel();
@@ -111,6 +124,7 @@ impl Gates {
             state.waiting.push(Waiting {
                 node,
                 what,
+                deadly,
                 ready_at,
                 open,
             });
@@ -125,6 +139,11 @@ impl Gates {
     pub(crate) fn let_one_on(&self) -> bool {
         let mut state = self.lock();
         state.waiting.retain(|one| !one.open.is_closed());
+        // Who comes first may be up to the machine: a database's thread that answers at once lets a task go on that otherwise
+        // waits, and sets its timers in another order.
+        state
+            .waiting
+            .sort_by(|a, b| (a.ready_at, a.node, &a.what).cmp(&(b.ready_at, b.node, &b.what)));
         let ready: Vec<usize> = (0..state.waiting.len())
             .filter(|at| state.may_go_at(&state.waiting[*at]) <= state.now)
             .collect();
@@ -133,6 +152,11 @@ impl Gates {
         }
         let which = ready[state.chance.below(ready.len())];
         let one = state.waiting.remove(which);
+        if one.deadly > 0 && !state.calm && state.chance.happens(one.deadly) {
+            state.note(&format!("   dies: {}", one.what));
+            state.dies = Some(one.node);
+            return true;
+        }
         state.note(&format!("-> {}", one.what));
         one.open.send(()).is_ok()
     }

@@ -89,9 +89,7 @@ fn at_a_glance(run: &Run<'_>, (before, token): (Option<Seen>, (usize, usize)), n
     if let Some(reason) = now.flagged.as_ref().filter(|_| run.provider.is_alive(grant)) {
         return Err(format!("grant {grant} lives and is flagged: {reason}"));
     }
-    // Whoever stores a newer credential ends the lease of a request with the older one; where nothing rotates they look the same.
-    if run.provider.manners(grant) != Manners::Fixed
-        && let Some(ends) = run.provider.under_way(token)
+    if let Some(ends) = run.provider.under_way(token)
         && now.lease_until.is_none_or(|until| until < ends.as_millis())
     {
         return Err(format!("the lease does not last as long as the request with {token:?}"));

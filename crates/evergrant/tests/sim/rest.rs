@@ -14,6 +14,7 @@ pub(crate) struct Rest(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     waits: Option<Waker>,
+    has_come: bool,
     watched: Option<(Vec<Db>, Gates)>,
 }
 
@@ -35,13 +36,14 @@ impl Rest {
 
     /// Comes back when the runtime has nothing to do.
     pub(crate) async fn come(&self) {
-        let mut asked = false;
+        self.lock().has_come = false;
+        // Being woken is not enough: a database's thread may still wake whoever was served by it before.
         std::future::poll_fn(|context| {
-            if asked {
+            let mut state = self.lock();
+            if state.has_come {
                 return Poll::Ready(());
             }
-            asked = true;
-            self.lock().waits = Some(context.waker().clone());
+            state.waits = Some(context.waker().clone());
             Poll::Pending
         })
         .await;
@@ -54,6 +56,7 @@ impl Rest {
             .as_ref()
             .is_some_and(|(dbs, gates)| dbs.iter().all(Db::is_idle) || gates.has_dead());
         if rests && let Some(waits) = state.waits.take() {
+            state.has_come = true;
             drop(state);
             waits.wake();
         }

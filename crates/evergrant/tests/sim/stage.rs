@@ -139,16 +139,15 @@ impl Stage {
 
 /// What happens to a node at a step: it waits, or dies.
 async fn at(gates: &Gates, node: usize, step: Step) {
-    if gates.is_deadly(DIES) {
-        gates.note(&format!("   node {node} dies at {}", step.name()));
-        gates.die(node);
-        std::future::pending::<()>().await;
+    let what = format!("node {node} {}", step.name());
+    if step != Step::RecordBeforeCommit {
+        return gates.pass_or_die(node, what, DIES).await;
     }
     // Whoever has the write lock does not wait with it.
-    if step != Step::RecordBeforeCommit {
-        gates
-            .pass(node, format!("node {node} {}", step.name()), Duration::ZERO)
-            .await;
+    if gates.is_deadly(DIES) {
+        gates.note(&format!("   dies: {what}"));
+        gates.die(node);
+        std::future::pending::<()>().await;
     }
 }
 

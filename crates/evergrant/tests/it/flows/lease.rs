@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evergrant::app::App;
-use evergrant::connections::{self, Connection, Credential, Fresh, Guard, Observed, Recorded};
+use evergrant::connections::{self, Connection, Credential, Fresh, Guard, Observed, Recorded, Writer};
 use evergrant::ids::ConnectionId;
 use evergrant::reason::{Confidence, Reason, Verdict};
 use evergrant::refresh::{self, Did, LEASE, Lease, Outcome, Why};
@@ -44,6 +44,13 @@ async fn claim(s: &Story, id: &str) -> Lease {
     lease.unwrap()
 }
 
+/// Whether somebody holds the lease.
+async fn is_held(s: &Story, id: &str) -> bool {
+    let mut conn = s.t.app.db.read().await.unwrap();
+    let until = refresh::held_until(&mut conn, &s.tenant().id, &id.parse().unwrap()).await;
+    until.unwrap().is_some_and(|until| until > s.t.app.now())
+}
+
 fn judged(verdict: Verdict, reason: Option<Reason>) -> Judgement {
     Judgement {
         verdict,
@@ -63,7 +70,11 @@ async fn end(s: &Story, lease: &Lease, (judgement, fresh): (Judgement, Option<Fr
     let seen = Observed {
         guard: Guard {
             version: held.version,
-            fence: fresh.is_none().then_some(held.fence),
+            writer: if fresh.is_some() {
+                Writer::Bearer(held.fence)
+            } else {
+                Writer::Holder(held.fence)
+            },
         },
         judgement,
         fresh,
@@ -283,10 +294,12 @@ async fn a_rotated_token_is_stored_though_its_lease_was_taken_over() {
         let ended = end(&s, &slow, (judged(Verdict::Ok, None), Some(fresh))).await;
         assert!(matches!(ended, Recorded::Changed(..)));
         assert_eq!(access_token(&s, &id).await, "the slow one's");
+        assert!(is_held(&s, &id).await, "the other one may have a request under way");
         // The other one used the same refresh token, and is told that it is dead: that is about the past.
         let refused = judged(Verdict::Reauth, Some(Reason::TokenRevoked));
         let ended = end(&s, &over, (refused, None)).await;
         assert!(matches!(ended, Recorded::Superseded));
+        assert!(!is_held(&s, &id).await);
         let fresh = rotated(&s, &over.connection, "the late one's").await;
         let ended = end(&s, &over, (judged(Verdict::Ok, None), Some(fresh))).await;
         assert!(matches!(ended, Recorded::Superseded));

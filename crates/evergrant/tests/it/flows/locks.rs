@@ -5,7 +5,9 @@ use std::future::Future;
 
 use evergrant::catalog::AuthType;
 use evergrant::clients::{self, NewClient};
-use evergrant::connections::{self, Connection, Credential, Fresh, Given, Guard, Observed, Schedule, Switch, Tokens};
+use evergrant::connections::{
+    self, Connection, Credential, Fresh, Given, Guard, Observed, Schedule, Switch, Tokens, Writer,
+};
 use evergrant::error::Error;
 use evergrant::incidents::{self, Sighting, Witness};
 use evergrant::reason::{Confidence, Reason, Verdict};
@@ -115,7 +117,7 @@ async fn somebody_waits(t: &TestApp) {
 async fn hold(t: &TestApp, tx: &mut evergrant::db::Tx, connection: &Connection) -> Connection {
     let guard = Guard {
         version: connection.version,
-        fence: None,
+        writer: Writer::Beside,
     };
     let tenant = &t.environment.tenant.id;
     let held = connections::store::hold(tx, tenant, &connection.id, (guard, t.app.now())).await;
@@ -186,7 +188,7 @@ async fn many_who_act_on_one_and_on_all_at_once_never_block_each_other() {
             let seen = Observed {
                 guard: Guard {
                     version: connection.version,
-                    fence: None,
+                    writer: Writer::Beside,
                 },
                 judgement: Judgement {
                     verdict: Verdict::AppBroken,

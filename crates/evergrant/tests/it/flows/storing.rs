@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use evergrant::app::App;
-use evergrant::connections::{Guard, store};
+use evergrant::connections::{Guard, Writer, store};
 use evergrant::db::{Db, Engine};
 use evergrant::ids::ConnectionId;
 use evergrant::refresh::{self, Did, Why};
@@ -69,7 +69,7 @@ async fn a_rotated_token_that_cannot_be_stored_at_once_is_stored_later_and_not_a
             let mut tx = other.begin().await.unwrap();
             let guard = Guard {
                 version: 1,
-                fence: None,
+                writer: Writer::Beside,
             };
             let row = store::hold(&mut tx, &s.tenant().id, &key, (guard, s.t.app.now())).await;
             assert!(row.unwrap().is_some());

@@ -5,7 +5,9 @@ use std::time::Duration;
 use evergrant::accounts::{self, LinkedAccount};
 use evergrant::catalog::AuthType;
 use evergrant::connections::store::{self, TimelineEntry};
-use evergrant::connections::{Connection, ConnectionStatus, EndBasis, Expected, Flag, Guard, Schedule, Trouble};
+use evergrant::connections::{
+    Connection, ConnectionStatus, EndBasis, Expected, Flag, Guard, Schedule, Trouble, Writer,
+};
 use evergrant::ids::{ConnectionId, TenantId};
 use evergrant::reason::{Confidence, Reason, Verdict};
 use evergrant::vault::Sealed;
@@ -110,19 +112,21 @@ async fn a_connection_is_written_read_and_held_only_by_its_guard() {
         assert_eq!(store::get(&mut tx, &mine, &one.id).await.unwrap().unwrap(), one);
         assert!(store::get(&mut tx, &theirs, &one.id).await.unwrap().is_none());
 
-        let guard = |version, fence| (Guard { version, fence }, now);
+        let guard = |version, writer| (Guard { version, writer }, now);
         for (guard, held) in [
-            (guard(2, None), true),
-            (guard(2, Some(5)), true),
-            (guard(2, Some(4)), false),
-            (guard(1, None), false),
-            (guard(3, Some(5)), false),
+            (guard(2, Writer::Beside), true),
+            (guard(2, Writer::Holder(5)), true),
+            (guard(2, Writer::Holder(4)), false),
+            (guard(2, Writer::Bearer(4)), true),
+            (guard(1, Writer::Beside), false),
+            (guard(1, Writer::Bearer(5)), false),
+            (guard(3, Writer::Holder(5)), false),
         ] {
             let found = store::hold(&mut tx, &mine, &one.id, guard).await.unwrap();
             assert_eq!(found.is_some(), held, "{guard:?}");
         }
         assert!(
-            store::hold(&mut tx, &theirs, &one.id, guard(2, None))
+            store::hold(&mut tx, &theirs, &one.id, guard(2, Writer::Beside))
                 .await
                 .unwrap()
                 .is_none()
@@ -148,7 +152,7 @@ async fn a_connection_is_written_read_and_held_only_by_its_guard() {
         store::save(&mut tx, &one).await.unwrap();
         assert_eq!(store::get(&mut tx, &mine, &one.id).await.unwrap().unwrap(), one);
         assert!(
-            store::hold(&mut tx, &mine, &one.id, guard(2, None))
+            store::hold(&mut tx, &mine, &one.id, guard(2, Writer::Beside))
                 .await
                 .unwrap()
                 .is_none()
