@@ -22,7 +22,7 @@ demo: ## Build and start the demo: nothing to configure, prints what to open
 
 .PHONY: test
 test: ## Install what is missing, then run all that must pass
-	@bash scripts/test.sh setup fmt lint deny doc test-rust test-sdk test-browser test-api
+	@bash scripts/test.sh setup fmt lint deny doc test-rust mutants test-sdk test-browser test-api
 
 .PHONY: setup
 setup: ## Install what is missing: PostgreSQL, Chromium, npm packages, Python venv

@@ -5,7 +5,7 @@ simulation notices each.
 All mutations go into one copy of the sources, each behind a switch that is read when the program starts: one build, many mutants.
 The sources themselves know nothing of it. With every switch off the copy must pass.
 
-    python3 scripts/mutate.py            # all of them
+    python3 scripts/mutate.py            # all of them, each until a seed breaks a promise, of SEEDS (4000)
     python3 scripts/mutate.py NAME...    # these
 """
 
@@ -23,10 +23,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 COPY = TARGET / "mutants"
 LIST = ROOT / "crates/evergrant/tests/mutations.toml"
-SEEDS = int(os.environ.get("SEEDS", "2000"))
+SEEDS = int(os.environ.get("SEEDS", "4000"))
 SOUND_SEEDS = 40
 LEAST = 10
-PATIENCE = 300
+PATIENCE = 900
 
 SWITCH = """//! Which mutation is on.
 
@@ -123,7 +123,7 @@ def copy(mutations):
     changed["Cargo.toml"] = re.sub(r'^(version = ")[^"]*', r"\g<1>0.1.0-mutants", manifest, count=1, flags=re.MULTILINE).encode()
     lock = (ROOT / "Cargo.lock").read_text()
     changed["Cargo.lock"] = re.sub(r'(name = "evergrant(?:-oauth)?"\nversion = ")[^"]*', r"\g<1>0.1.0-mutants", lock).encode()
-    changed[library] = (ROOT / library).read_bytes() + b"\n#[allow(missing_docs)]\npub mod mutants;\n"
+    changed[library] = b"#![allow(unused_braces)]\n" + (ROOT / library).read_bytes() + b"\n#[allow(missing_docs)]\npub mod mutants;\n"
     changed["crates/evergrant/src/mutants.rs"] = SWITCH.encode()
     # The program itself is not needed.
     names = [name for name in sources() if name != "crates/evergrant/src/main.rs"]
@@ -148,11 +148,11 @@ def build():
     return next(one["executable"] for one in messages if one.get("executable") and one["target"]["name"] == "sim")
 
 
-def simulate(binary, mutant, seeds):
-    """Whether all seeds pass, and what the first one that does not says."""
+def simulate(binary, mutant, first, seeds):
+    """Whether all seeds from the first on pass, and what the first one that does not says."""
     environment = os.environ | {
         "EVERGRANT_MUTANT": mutant,
-        "EVERGRANT_SIM_FIRST": "0",
+        "EVERGRANT_SIM_FIRST": str(first),
         "EVERGRANT_SIM_SEEDS": str(seeds),
         "EVERGRANT_SIM_FAILURES": "1",
         "RUST_BACKTRACE": "0",
@@ -164,7 +164,7 @@ def simulate(binary, mutant, seeds):
             command, cwd=COPY / "crates/evergrant", env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
     except subprocess.TimeoutExpired:
-        return False, "it never comes to an end", time.monotonic() - began
+        return True, f"not noticed in {PATIENCE} s", time.monotonic() - began
     said = re.search(r"^seed \d+: .*$", done.stdout + done.stderr, re.MULTILINE)
     return done.returncode == 0, said.group(0) if said else (done.stdout + done.stderr)[-300:], time.monotonic() - began
 
@@ -175,16 +175,16 @@ def main():
         fail(f"{LEAST} mutations at least, each with a name of its own")
     copy(mutations)
     binary = build()
-    sound, said, _ = simulate(binary, "", SOUND_SEEDS)
+    sound, said, _ = simulate(binary, "", 0, SOUND_SEEDS)
     if not sound:
         fail(f"the copy fails with no mutation on: {said}")
     wanted = [one for one in mutations if not sys.argv[1:] or one["name"] in sys.argv[1:]]
     survived = []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        runs = {one["name"]: pool.submit(simulate, binary, one["name"], SEEDS) for one in wanted}
+        runs = {one["name"]: pool.submit(simulate, binary, one["name"], one.get("first", 0), SEEDS) for one in wanted}
         for mutation in wanted:
             survives, said, took = runs[mutation["name"]].result()
-            print(f"{'SURVIVED' if survives else 'caught':9} {mutation['name']:32} {took:5.1f}s  {'' if survives else said}", flush=True)
+            print(f"{'SURVIVED' if survives else 'caught':9} {mutation['name']:32} {took:5.1f}s  {said if not survives else ''}", flush=True)
             if survives:
                 survived.append(mutation)
     for mutation in survived:

@@ -120,7 +120,7 @@ impl Run<'_> {
                     .await;
             }
             Deed::StandStill => {
-                let span = self.gates.chance(|chance| chance.one(&[5, 15, 40, 65, 900]));
+                let span = self.gates.chance(|chance| chance.one(&[5, 15, 50, 65, 900]));
                 self.gates.stand(node, Duration::from_secs(span));
             }
             Deed::SetClock => {

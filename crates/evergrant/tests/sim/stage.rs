@@ -1,7 +1,6 @@
 //! What a thread's runs share: the database file, its connections, and what never changes in it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use evergrant::accounts::{self, Change, LinkedAccount};
 use evergrant::app::{App, FORETELL, Handles};

@@ -125,12 +125,8 @@ async fn a_connection_is_written_read_and_held_only_by_its_guard() {
             let found = store::hold(&mut tx, &mine, &one.id, guard).await.unwrap();
             assert_eq!(found.is_some(), held, "{guard:?}");
         }
-        assert!(
-            store::hold(&mut tx, &theirs, &one.id, guard(2, Writer::Beside))
-                .await
-                .unwrap()
-                .is_none()
-        );
+        let foreign = store::hold(&mut tx, &theirs, &one.id, guard(2, Writer::Beside)).await;
+        assert!(foreign.unwrap().is_none());
         let key = |kind| ("slack", kind, now);
         let live = store::hold_live(&mut tx, &mine, &account.id, key(AuthType::OAuth2)).await;
         assert_eq!(live.unwrap().unwrap().id, one.id);
