@@ -48,6 +48,29 @@ async fn insert(t: &TestApp) -> Connection {
 }
 
 #[tokio::test]
+async fn a_lease_is_ended_by_its_own_fence_and_tenant_only() {
+    on_both(async |t| {
+        let one = insert(&t).await;
+        let (tenant, id, now) = (&one.tenant, &one.id, t.app.now());
+        let until = now.after(LEASE);
+        let stranger = evergrant::ids::TenantId::new(now);
+        let mut tx = t.app.db.begin().await.unwrap();
+        let lease = claim(&mut tx, tenant, id, (now, until)).await.unwrap().unwrap();
+        let fence = lease.connection.fence;
+        for (tenant, fence) in [(tenant, fence - 1), (tenant, fence + 1), (&stranger, fence)] {
+            store::end_lease(&mut tx, tenant, id, fence).await.unwrap();
+        }
+        assert_eq!(held_until(&mut tx, tenant, id).await.unwrap(), Some(until));
+        store::end_lease(&mut tx, tenant, id, fence).await.unwrap();
+        assert_eq!(held_until(&mut tx, tenant, id).await.unwrap(), None);
+        let next = claim(&mut tx, tenant, id, (now, until)).await.unwrap().unwrap();
+        assert_eq!(next.connection.reply_lost_at, None, "no intent is left");
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_lease_is_held_by_one_until_it_is_given_back_or_lapses() {
     on_both(async |t| {
         let one = insert(&t).await;
