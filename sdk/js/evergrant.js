@@ -165,6 +165,8 @@ export class Evergrant {
   #options;
   /** @type {Promise<string | undefined> | undefined} */ #renewing;
   /** The last known object of each application. @type {Map<string, Application>} */ #known = new Map();
+  #questions = 0;
+  /** The number of the question that each was known by. @type {Map<string, number>} */ #asked = new Map();
   /** Consents under way. @type {Map<string, Running>} */ #running = new Map();
   /** @type {Map<string, Set<StatusListener>>} */ #listeners = new Map();
 
@@ -235,8 +237,9 @@ export class Evergrant {
    */
   async getApp(slug, { signal } = {}) {
     const path = slug === undefined ? '' : `/${segment(slug)}`;
+    const asked = (this.#questions += 1);
     const found = await this.#call('GET', `/api/v2/f-sdk/application${path}`, undefined, signal);
-    for (const application of Array.isArray(found) ? found : [found]) this.#seen(application);
+    for (const application of Array.isArray(found) ? found : [found]) this.#seen(application, asked);
     return found;
   }
 
@@ -379,8 +382,10 @@ export class Evergrant {
     return false;
   }
 
-  /** @param {Application} application */
-  #seen(application) {
+  /** An answer to an older question than what is known already is no news. @param {Application} application @param {number} asked */
+  #seen(application, asked) {
+    if (asked < (this.#asked.get(application.slug) ?? 0)) return;
+    this.#asked.set(application.slug, asked);
     const before = this.#known.get(application.slug);
     this.#known.set(application.slug, application);
     if (!before || statusOf(before) === statusOf(application)) return;
@@ -389,8 +394,13 @@ export class Evergrant {
     }
   }
 
-  /** Something was done: whoever listens learns it now, and whoever comes later starts from what is. @param {string} slug */
+  /**
+   * Something was done: whoever listens learns it now, and whoever comes later starts from what is. What was asked before
+   * comes too late.
+   * @param {string} slug
+   */
   async #tellListeners(slug) {
+    this.#asked.set(slug, (this.#questions += 1));
     if (this.#listeners.get(slug)?.size) await this.getApp(slug).catch(() => {});
     else this.#known.delete(slug);
   }

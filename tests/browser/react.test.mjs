@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { accessible } from './support/axe.mjs';
 import { startBrowser } from './support/browser.mjs';
-import { buildReact, openExample } from './support/examples.mjs';
+import { RENEWED, buildReact, openExample } from './support/examples.mjs';
 import { KEYED_APP, Lab, OAUTH_APP } from './support/lab.mjs';
 import { eventually } from './support/net.mjs';
 import { CLIENT, consent, deny, reachConsent } from './support/oidc.mjs';
@@ -26,11 +26,12 @@ afterEach(async () => { await Promise.all(browser.contexts().map((context) => co
 for (const react of /** @type {const} */ ([19, 18])) {
   describe(`on React ${react}`, () => {
     /** @type {Awaited<ReturnType<typeof buildReact>>} */ let built;
-    before(async () => { built = await buildReact(react); });
-    after(async () => { await built?.remove(); });
+    /** @type {typeof built} */ let renewed;
+    before(async () => { [built, renewed] = await Promise.all([buildReact(react), buildReact(react, RENEWED)]); });
+    after(async () => { await Promise.all([built?.remove(), renewed?.remove()]); });
 
-    /** @param {string} name @param {string} [path] */
-    const open = async (name, path) => {
+    /** @param {string} name @param {string} [path] @param {string} [folder] */
+    const open = async (name, path, folder = built.folder) => {
       const context = await browser.newContext();
       await context.addInitScript(countWhatRuns);
       /** What was asked of configurations. @type {unknown[]} */
@@ -38,7 +39,7 @@ for (const react of /** @type {const} */ ([19, 18])) {
       context.on('request', (request) => {
         if (request.method() === 'POST' && request.url().endsWith('/f-sdk/config')) configured.push(request.postDataJSON());
       });
-      const opened = await openExample(lab, context, { account: `${name}-${react}`, folder: built.folder, path });
+      const opened = await openExample(lab, context, { account: `${name}-${react}`, folder, path });
       opened.page.on('pageerror', (error) => assert.fail(`the page threw: ${error.message}`));
       return { ...opened, configured };
     };
@@ -65,15 +66,22 @@ for (const react of /** @type {const} */ ([19, 18])) {
       await inPopup(page, 'Connect', (popup) => consent(popup, account));
       await status(page, 'OIDC Lab is connected.');
       await page.getByText('Connected', { exact: true }).waitFor();
+      await hasFocus(page.locator('.eg-application').getByRole('status'), 'the button is gone; what became of it has the focus');
       await accessible(page, 'the components');
 
       await page.getByRole('button', { name: 'Disconnect' }).click();
       const question = page.getByRole('group', { name: 'Disconnect OIDC Lab?' });
       assert.equal(await question.getByRole('button', { name: 'Keep it' }).evaluate((button) => button === document.activeElement), true);
       await accessible(page, 'the components');
+      await question.getByRole('button', { name: 'Keep it' }).click();
+      await hasFocus(page.getByRole('button', { name: 'Disconnect' }), 'back where the question was asked');
+      await page.getByRole('button', { name: 'Disconnect' }).click();
       await question.getByRole('button', { name: 'Disconnect' }).click();
       await status(page, 'OIDC Lab is disconnected.');
       await page.getByRole('button', { name: 'Connect', exact: true }).waitFor();
+      await hasFocus(page.locator('.eg-application').getByRole('status'));
+      await page.getByRole('button', { name: /All applications/ }).click();
+      await hasFocus(page.getByRole('button', { name: /^OIDC Lab/ }), 'back at the application that was left');
     });
 
     test('the reconnect button is there exactly when it is needed', async () => {
@@ -98,6 +106,7 @@ for (const react of /** @type {const} */ ([19, 18])) {
 
       await inPopup(page, 'Reconnect OIDC Lab', (popup) => deny(popup, account));
       await page.locator('.eg-reconnect').getByText('Nothing has changed').waitFor();
+      await hasFocus(button, 'where it was');
       const fails = async (/** @type {string} */ as, /** @type {RegExp} */ text) => {
         const [failing] = await Promise.all([page.waitForEvent('popup'), button.click()]);
         await consent(failing, as);
@@ -151,6 +160,7 @@ for (const react of /** @type {const} */ ([19, 18])) {
       await page.getByRole('button', { name: 'Reconnect Keyed Lab' }).click();
       const form = page.locator('.eg-reconnect form');
       assert.equal(await form.getByLabel('API key').inputValue(), '');
+      await hasFocus(form.getByLabel('API key'), 'the form has come in the place of the button');
       await form.getByLabel('API key').fill('another-wrong-key-of-tom');
       await form.getByRole('button', { name: 'Reconnect' }).click();
       await page.locator('.eg-reconnect').getByText(/Failed to verify credentials/).waitFor();
@@ -160,6 +170,30 @@ for (const react of /** @type {const} */ ([19, 18])) {
       await form.getByRole('button', { name: 'Reconnect' }).click();
       await page.locator('.eg-reconnect').getByText('Keyed Lab is connected.').waitFor();
       await page.locator('.eg-application[data-status="active"]').waitFor();
+    });
+
+    test('what somebody is typing stays, whatever comes in: a change of the application, a new session', async () => {
+      const { page, account } = await open('yui', `/?only=${KEYED_APP}`, renewed.folder);
+      const field = page.getByLabel('API key');
+      const renew = () => page.getByRole('button', { name: 'New session' }).evaluate((button) => /** @type {HTMLElement} */ (button).click());
+      const stays = async () => {
+        assert.equal(await field.inputValue(), 'half-a-key-of-y');
+        await hasFocus(field);
+      };
+      await field.fill('half-a-key-of-y');
+      const elsewhere = `key-elsewhere-of-${account}`;
+      lab.keyed.issue(elsewhere, 'yui');
+      await lab.saveKey(account, elsewhere);
+      lab.keyed.revoke(elsewhere);
+      await lab.evergrant.check(await lab.evergrant.connectionId(account, KEYED_APP));
+      await page.evaluate(() => { document.dispatchEvent(new Event('visibilitychange')); });
+      await page.locator('.eg-application[data-status="expired"]').waitFor();
+      await stays();
+      await lab.evergrant.api('DELETE', `/api/v2/public/linked-account/integration/${KEYED_APP}`, { account });
+      await lab.revokeSession(await lab.evergrant.sessionToken(account)); // the next is another
+      await renew(); // and nothing else makes the components look
+      await page.locator('.eg-application[data-status="none"]').waitFor();
+      await stays();
     });
 
     test('a session that ends in the middle says so, in the component and in the list, and nothing is lost', async () => {
@@ -262,6 +296,11 @@ function countWhatRuns() {
       remove(kind, listener, options);
     };
   }
+}
+
+/** @param {import('playwright-core').Locator} element @param {string} [why] */
+async function hasFocus(element, why) {
+  await eventually(why ?? 'the focus', async () => (await element.evaluate((one) => one === document.activeElement)) || undefined);
 }
 
 /** What the live region of an application says. @param {Page} page @param {string | RegExp} text */

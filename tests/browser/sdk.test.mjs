@@ -118,7 +118,7 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await card.root.getByLabel('API key').fill('half-a-key-of-k');
       const elsewhere = `key-elsewhere-of-${account}`;
       lab.keyed.issue(elsewhere, 'kit');
-      await saveKey(lab, account, elsewhere); // in another tab; and it dies at once
+      await lab.saveKey(account, elsewhere); // in another tab; and it dies at once
       lab.keyed.revoke(elsewhere);
       await lab.evergrant.check(await lab.evergrant.connectionId(account, KEYED_APP));
       await comesBack(page);
@@ -321,7 +321,7 @@ describe('every end of a consent', () => {
     const { sdk, account, token } = await client('mia', { pollMs: 200 });
     const popup = await sdk.connect(OAUTH_APP);
     await reachConsent(popup, account);
-    await revoke(lab, token);
+    await lab.revokeSession(token);
     assert.deepEqual(await sdk.outcome(), { error: 'SESSION_EXPIRED' });
     assert(!popup.isClosed());
     await consent(popup, account);
@@ -332,7 +332,7 @@ describe('every end of a consent', () => {
   test('with a back end that gives another session nobody notices', async () => {
     await lab.evergrant.createAccount('nan-of-old');
     const spent = await lab.evergrant.sessionToken('nan-of-old');
-    await revoke(lab, spent);
+    await lab.revokeSession(spent);
     const { page, account } = await openExample(lab, await browser.newContext(), { account: 'nan' });
     const renewed = await lab.evergrant.sessionToken('nan');
     const sdk = await SdkPage.on(page, { module: `${lab.evergrant.origin}/sdk/evergrant.js`, baseUrl: lab.evergrant.origin, token: spent, renewed });
@@ -435,22 +435,4 @@ async function blockWindows(page) {
 /** The customer comes back to the page from another tab. @param {Page} page */
 async function comesBack(page) {
   await page.evaluate(() => { document.dispatchEvent(new Event('visibilitychange')); });
-}
-
-/** The customer enters a key somewhere else. @param {Lab} lab @param {string} account @param {string} key */
-async function saveKey(lab, account, key) {
-  const answer = await fetch(`${lab.evergrant.origin}/api/v2/app/${KEYED_APP}/save`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${await lab.evergrant.sessionToken(account)}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ api_key: key }),
-  });
-  assert.equal(answer.status, 200, await answer.text());
-}
-
-/** @param {Lab} lab @param {string} token */
-async function revoke(lab, token) {
-  const answer = await fetch(`${lab.evergrant.origin}/api/v2/public/session-token/revoke`, {
-    method: 'POST', headers: { authorization: `Bearer ${token}` },
-  });
-  assert.equal(answer.status, 200, await answer.text());
 }

@@ -7,7 +7,8 @@ import { Cobalt, Evergrant, EvergrantError, statusOf, takeReturn } from '../ever
 /** @type {import('node:http').Server} */ let server;
 /** @type {string} */ let baseUrl;
 /** What was asked, as `METHOD /path`. @type {{ line: string, token: string | undefined, body: string }[]} */ let asked;
-/** @type {(line: string, token: string) => [number, unknown]} */ let answer;
+/** @typedef {[number, unknown]} Answer */
+/** @type {(line: string, token: string) => Answer | Promise<Answer>} */ let answer;
 
 before(async () => {
   server = createServer(async (request, response) => {
@@ -16,7 +17,7 @@ before(async () => {
     const line = `${request.method} ${request.url}`;
     const token = request.headers.authorization?.replace('Bearer ', '') ?? '';
     asked.push({ line, token, body });
-    const [status, content] = answer(line, token);
+    const [status, content] = await answer(line, token);
     response.writeHead(status).end(typeof content === 'string' ? content : JSON.stringify(content));
   });
   await new Promise((done) => { server.listen(0, '127.0.0.1', () => done(undefined)); });
@@ -54,6 +55,30 @@ test('an application nobody has asked about is looked at before keys are sent', 
   answer = (line) => [200, line.startsWith('POST') ? { success: true } : app()];
   assert.equal(await client().connect({ slug: 'twilio', payload: { sid: 1 } }), true);
   assert.deepEqual(lines(), ['GET /api/v2/f-sdk/application/twilio', 'POST /api/v2/app/twilio/save']);
+});
+
+test('an answer that was asked for before something was done comes too late to be news', async (t) => {
+  const evergrant = client();
+  let [now, late] = [app(), /** @type {Promise<void> | undefined} */ (undefined)];
+  answer = (line) => {
+    if (line.startsWith('POST')) now = app({ connected: true });
+    const found = now;
+    const held = line.startsWith('GET') ? late : undefined;
+    late = undefined;
+    return held ? held.then(() => [200, found]) : [200, line.startsWith('POST') ? { success: true } : found];
+  };
+  await evergrant.getApp('twilio');
+  /** @type {string[]} */ const told = [];
+  const stop = evergrant.onStatusChange('twilio', (status) => { told.push(status); });
+  t.after(stop);
+  let release = () => {};
+  late = new Promise((done) => { release = () => done(undefined); });
+  const poll = evergrant.getApp('twilio'); // as the look of every half minute does
+  assert.equal(await evergrant.connect('twilio', { sid: 'AC' }), true);
+  assert.deepEqual(told, ['active']);
+  release();
+  assert.equal(statusOf(await poll), 'none', 'who asked gets the answer');
+  assert.deepEqual(told, ['active'], 'and nobody is told what is over');
 });
 
 test('what the server answers to keys is what connect resolves with', async () => {

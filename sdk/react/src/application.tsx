@@ -85,13 +85,26 @@ function Details({ app, application, heading }: { app: UseApplication; applicati
 function Disconnect({ app, name }: { app: UseApplication; name: string }): ReactNode {
   const { classes, texts } = useEvergrant();
   const [asking, setAsking] = useState(false);
-  const keep = useRef<HTMLButtonElement>(null);
-  useEffect(() => { if (asking) keep.current?.focus(); }, [asking]);
-  const disabled = app.busy !== undefined;
+  const [keep, ask] = [useRef<HTMLButtonElement>(null), useRef<HTMLButtonElement>(null)];
+  const asked = useRef(false);
+  useEffect(() => {
+    if (asking) keep.current?.focus();
+    else if (asked.current) ask.current?.focus();
+    asked.current = asking;
+  }, [asking]);
+  const busy = app.busy !== undefined;
   if (!asking) {
     return (
       <div className={classes('row')}>
-        <button className={classes('button', 'quiet')} type="button" disabled={disabled} onClick={() => setAsking(true)}>{texts.disconnect}</button>
+        <button
+          ref={ask}
+          className={classes('button', 'quiet')}
+          type="button"
+          aria-disabled={busy}
+          onClick={() => { if (!busy) setAsking(true); }}
+        >
+          {texts.disconnect}
+        </button>
       </div>
     );
   }
@@ -102,8 +115,8 @@ function Disconnect({ app, name }: { app: UseApplication; name: string }): React
       <button
         className={classes('button', 'danger')}
         type="button"
-        disabled={disabled}
-        onClick={() => { setAsking(false); void app.disconnect(); }}
+        aria-disabled={busy}
+        onClick={() => { if (!busy) { setAsking(false); void app.disconnect(); } }}
       >
         {texts.disconnect}
       </button>

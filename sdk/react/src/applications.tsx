@@ -24,8 +24,14 @@ export function Applications({ style, onSelect }: ApplicationsProps): ReactNode 
   const [words, setWords] = useState('');
   const id = useId();
   const back = useRef<HTMLButtonElement>(null);
+  const list = useRef<HTMLUListElement>(null);
+  const left = useRef<string>(undefined);
   useEffect(() => { if (returned && !onSelect) setChosen(returned.slug); }, [returned, onSelect]);
-  useEffect(() => { if (chosen) back.current?.focus(); }, [chosen]);
+  useEffect(() => {
+    if (chosen) back.current?.focus();
+    else if (left.current) [...(list.current?.querySelectorAll('button') ?? [])].find((one) => one.dataset.slug === left.current)?.focus();
+    left.current = chosen;
+  }, [chosen]);
 
   if (chosen) {
     const leave = () => { setChosen(undefined); void load(); };
@@ -57,15 +63,15 @@ export function Applications({ style, onSelect }: ApplicationsProps): ReactNode 
       )}
       {error && <p className={classes('news', 'bad')} role="status">{explain(texts, error.code, texts.failed)}</p>}
       {found.length === 0 && <p className={classes('muted')} role="status">{texts.nothing}</p>}
-      <ul className={classes('list')}>
+      <ul ref={list} className={classes('list')}>
         {found.map((one) => (
           <li key={one.slug}>
             <button className={classes('card')} type="button" data-slug={one.slug} onClick={() => (onSelect ?? setChosen)(one.slug)}>
               <img className={classes('icon')} src={one.icon} alt="" width={36} height={36} />
               <span className={classes('title')}>
-                <span className={classes('name')}>{one.name}</span>
+                <span className={classes('name')}>{one.name}</span>{' '}
                 <span className={classes('muted')}>{one.tags[0]}</span>
-              </span>
+              </span>{' '}
               <Chip status={statusOf(one)} />
             </button>
           </li>
@@ -76,17 +82,20 @@ export function Applications({ style, onSelect }: ApplicationsProps): ReactNode 
 }
 
 function useAll() {
-  const { client } = useEvergrant();
+  const { client, session } = useEvergrant();
+  const latest = useRef(0);
   const [all, setAll] = useState<Record_[]>();
   const [error, setError] = useState<EvergrantError>();
   const load = useCallback(async () => {
     if (!client) return;
     setError(undefined);
+    latest.current += 1;
+    const asked = latest.current;
     try {
       const found = (await client.getApps()).filter((one) => !('ecosystem' in one && one.ecosystem === true));
-      setAll(found.sort((a, b) => ORDER[statusOf(a)] - ORDER[statusOf(b)] || a.name.localeCompare(b.name)));
+      if (asked === latest.current) setAll(found.sort((a, b) => ORDER[statusOf(a)] - ORDER[statusOf(b)] || a.name.localeCompare(b.name)));
     } catch (problem) {
-      setError(problem as EvergrantError);
+      if (asked === latest.current) setError(problem as EvergrantError);
     }
   }, [client]);
   useEffect(() => {
@@ -94,6 +103,6 @@ function useAll() {
     const again = () => { if (document.visibilityState === 'visible') void load(); };
     document.addEventListener('visibilitychange', again);
     return () => document.removeEventListener('visibilitychange', again);
-  }, [load]);
+  }, [load, session]);
   return { all, error, load };
 }

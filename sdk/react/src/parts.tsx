@@ -1,5 +1,5 @@
 import type { Application, AuthType, InputField, Payload, Status } from '@evergrant/js';
-import { useId, useState, type FormEvent, type ReactNode } from 'react';
+import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from 'react';
 import { useEvergrant } from './provider.js';
 import { explain, fill } from './texts.js';
 import type { UseApplication } from './use-application.js';
@@ -11,8 +11,11 @@ export function Chip({ status }: { status: Status }): ReactNode {
   return <span className={classes('chip', status)}>{status === 'active' ? texts.connected : texts.expired}</span>;
 }
 
-/** What just happened, for eyes and screen readers. The element is there before its text, so that the text is read out. */
-export function News({ app, name }: { app: UseApplication; name: string }): ReactNode {
+/**
+ * What just happened, for eyes and screen readers. The element is there before its text, so that the text is read out; it
+ * can take the focus of what is gone. `waits`: that something is under way can be seen elsewhere.
+ */
+export function News({ app, name, waits = false }: { app: UseApplication; name: string; waits?: boolean }): ReactNode {
   const { classes, texts } = useEvergrant();
   const { busy, outcome, error } = app;
   const done = { connected: texts.connectedNow, disconnected: texts.disconnectedNow, declined: texts.declined };
@@ -21,7 +24,7 @@ export function News({ app, name }: { app: UseApplication; name: string }): Reac
   else if (error) text = explain(texts, error.code, error.message);
   else if (outcome) text = done[outcome];
   const kind = error && !busy ? 'bad' : outcome === 'connected' && !busy ? 'good' : undefined;
-  return <p className={classes('news', kind)} role="status">{fill(text, name)}</p>;
+  return <p className={classes('news', kind, waits && busy && 'unseen')} role="status" tabIndex={-1}>{fill(text, name)}</p>;
 }
 
 /** The auth types that an application supports, the primary one first. */
@@ -39,12 +42,17 @@ export function fieldsOf(application: Application, type: AuthType): InputField[]
   return application.auth_type_options?.[type] ?? (type === application.auth_type ? application.auth_input_map : []);
 }
 
-/** Connect or Reconnect, with the fields that the application asks for. */
-export function ConnectForm({ app, label }: { app: UseApplication; label: string }): ReactNode {
+/**
+ * Connect or Reconnect, with the fields that the application asks for. `takesFocus`: it has just come in the place of what
+ * was pressed. A button at work is not disabled: that would lose the focus.
+ */
+export function ConnectForm({ app, label, takesFocus = false }: { app: UseApplication; label: string; takesFocus?: boolean }): ReactNode {
   const { classes, texts } = useEvergrant();
   const id = useId();
   const { application, busy } = app;
   const [chosen, setChosen] = useState<AuthType>();
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => { if (takesFocus) form.current?.querySelector<HTMLElement>('input, select, textarea')?.focus(); }, [takesFocus]);
   if (!application) return null;
   const types = typesOf(application);
   const type = chosen ?? firstType(application);
@@ -52,6 +60,7 @@ export function ConnectForm({ app, label }: { app: UseApplication; label: string
 
   function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
+    if (busy) return;
     const given = new FormData(event.currentTarget);
     const payload: Payload = {};
     for (const field of fields) {
@@ -63,9 +72,9 @@ export function ConnectForm({ app, label }: { app: UseApplication; label: string
   }
 
   return (
-    <form className={classes('form')} onSubmit={submit}>
+    <form ref={form} className={classes('form')} onSubmit={submit}>
       {types.length > 1 && (
-        <fieldset className={classes('ways')} disabled={busy !== undefined}>
+        <fieldset className={classes('ways')}>
           <legend>{texts.way}</legend>
           {types.map((one) => (
             <label key={one}>
@@ -75,13 +84,14 @@ export function ConnectForm({ app, label }: { app: UseApplication; label: string
           ))}
         </fieldset>
       )}
-      {fields.map((field) => <Field key={`${type}-${field.name}`} id={`${id}-${field.name}`} field={field} />)}
-      <button className={classes('button', 'primary')} type="submit" disabled={busy !== undefined}>{label}</button>
+      {fields.map((field) => <Field key={`${type}-${field.name}`} id={`${id}-${field.name}`} field={field} onInput={() => setChosen(type)} />)}
+      <button className={classes('button', 'primary')} type="submit" aria-disabled={busy !== undefined}>{label}</button>
     </form>
   );
 }
 
-function Field({ id, field }: { id: string; field: InputField }): ReactNode {
+/** `onInput`: whoever types has chosen this way, whatever becomes of the connection meanwhile. */
+function Field({ id, field, onInput }: { id: string; field: InputField; onInput: () => void }): ReactNode {
   const { classes } = useEvergrant();
   const help = field.help_text ? `${id}-help` : undefined;
   const common = { id, name: field.name, required: field.required && field.type !== 'boolean', 'aria-describedby': help };
@@ -102,7 +112,7 @@ function Field({ id, field }: { id: string; field: InputField }): ReactNode {
     control = <input {...common} type={known ? field.type : 'text'} placeholder={field.placeholder} autoComplete="off" />;
   }
   return (
-    <div className={classes('field')}>
+    <div className={classes('field')} onInput={onInput}>
       <label htmlFor={id}>{field.label}</label>
       {control}
       {help && <p id={help} className={classes('help')}>{field.help_text}</p>}

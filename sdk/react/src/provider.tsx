@@ -1,5 +1,5 @@
 import { Evergrant, takeReturn, type Return } from '@evergrant/js';
-import { createContext, useContext, useEffect, useMemo, useRef, useState, type CSSProperties, type ReactNode } from 'react';
+import { createContext, useContext, useEffect, useLayoutEffect, useMemo, useRef, useState, type CSSProperties, type ReactNode } from 'react';
 import { english, type Texts } from './texts.js';
 
 export interface EvergrantProviderProps {
@@ -21,6 +21,8 @@ export interface EvergrantProviderProps {
 export interface EvergrantContext {
   /** None while there is no session token. */
   client: Evergrant | undefined;
+  /** The `sessionToken`: when it changes, what is shown is asked for again. */
+  session: string | undefined;
   texts: Texts;
   /** What the customer came back with, where the page itself had gone to the application. */
   returned: Return | null;
@@ -31,17 +33,25 @@ export interface EvergrantContext {
 
 const Context = createContext<EvergrantContext | undefined>(undefined);
 
-/** Gives the components below it their session. Safe to render on a server: nothing is asked before the page is live. */
+/** Before the effects of what is inside. On a server there are none. */
+const useEarlyEffect = typeof window === 'undefined' ? useEffect : useLayoutEffect;
+
+/**
+ * Gives the components below it their session. Safe to render on a server: nothing is asked before the page is live. A new
+ * `sessionToken` is taken to be the same customer's, so that nothing is lost that they are typing or doing; for another
+ * customer give the provider another `key`.
+ */
 export function EvergrantProvider(props: EvergrantProviderProps): ReactNode {
   const { sessionToken, baseUrl, getToken, unstyled = false, theme = 'auto', texts, children } = props;
   const latest = useRef(getToken);
   useEffect(() => { latest.current = getToken; });
   const renewable = getToken !== undefined;
+  const usable = renewable || Boolean(sessionToken);
   const client = useMemo(() => {
-    if (!sessionToken && !renewable) return undefined;
     const renew = async () => (await latest.current?.()) ?? '';
-    return new Evergrant({ baseUrl, token: sessionToken, ...(renewable && { getToken: renew }) });
-  }, [sessionToken, baseUrl, renewable]);
+    return usable ? new Evergrant({ baseUrl, token: sessionToken, ...(renewable && { getToken: renew }) }) : undefined;
+  }, [baseUrl, usable, renewable]); // not the token: a client lives on with the next
+  useEarlyEffect(() => { if (client) client.token = sessionToken; }, [client, sessionToken]);
 
   const [returned, setReturned] = useState<Return | null>(null);
   useEffect(() => {
@@ -51,11 +61,12 @@ export function EvergrantProvider(props: EvergrantProviderProps): ReactNode {
 
   const value = useMemo<EvergrantContext>(() => ({
     client,
+    session: sessionToken,
     returned,
     theme,
     texts: { ...english, ...texts },
     classes: (...names) => (unstyled ? undefined : names.filter(Boolean).map((name) => `eg-${name}`).join(' ') || undefined),
-  }), [client, returned, theme, texts, unstyled]);
+  }), [client, sessionToken, returned, theme, texts, unstyled]);
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }
 
@@ -66,8 +77,32 @@ export function useEvergrant(): EvergrantContext {
   return found;
 }
 
-/** The outermost element of a component. */
-export function Root({ name, style, children, ...rest }: { name: string; style?: CSSProperties; children: ReactNode } & Record<`data-${string}`, string>): ReactNode {
+type RootProps = { name: string; style?: CSSProperties; children: ReactNode } & Record<`data-${string}`, string>;
+
+/**
+ * The outermost element of a component. When what had the focus goes, because a poll came in or something is done, the
+ * place where that is said gets the focus: without, a keyboard is thrown back to the top of the page.
+ */
+export function Root({ name, style, children, ...rest }: RootProps): ReactNode {
   const { classes, theme } = useEvergrant();
-  return <div className={classes('root', name)} data-eg-theme={theme} style={style} {...rest}>{children}</div>;
+  const root = useRef<HTMLDivElement>(null);
+  const focused = useRef<Element | null>(null);
+  useEffect(() => {
+    if (!focused.current || focused.current.isConnected) return;
+    focused.current = null;
+    if (document.activeElement === document.body) root.current?.querySelector<HTMLElement>('[role="status"]')?.focus();
+  });
+  return (
+    <div
+      ref={root}
+      className={classes('root', name)}
+      data-eg-theme={theme}
+      style={style}
+      onFocus={(event) => { focused.current = event.target; }}
+      onBlur={() => { if (document.hasFocus()) focused.current = null; }} // not while another window is in front
+      {...rest}
+    >
+      {children}
+    </div>
+  );
 }

@@ -38,15 +38,15 @@ export function ReconnectButton({ slug, style, children, onReconnected }: Reconn
         <button
           className={classes('button', 'primary')}
           type="button"
-          disabled={busy !== undefined}
+          aria-disabled={busy !== undefined}
           aria-expanded={asks ? open : undefined}
-          onClick={() => { if (asks) setOpen(true); else void reconnect(undefined, type); }}
+          onClick={() => { if (asks) setOpen(true); else if (!busy) void reconnect(undefined, type); }}
         >
           {label}
         </button>
       )}
-      {status === 'expired' && open && <ConnectForm app={{ ...app, connect: reconnect }} label={texts.reconnect} />}
-      <News app={app} name={application.name} />
+      {status === 'expired' && open && <ConnectForm app={{ ...app, connect: reconnect }} label={texts.reconnect} takesFocus />}
+      <News app={app} name={application.name} waits={!open} />
     </Root>
   );
 }

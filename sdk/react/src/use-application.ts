@@ -1,5 +1,5 @@
 import { statusOf, type Application, type AuthType, type EvergrantError, type Payload, type Status } from '@evergrant/js';
-import { useCallback, useEffect, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { useEvergrant } from './provider.js';
 
 export interface UseApplication {
@@ -21,14 +21,21 @@ export interface UseApplication {
   refresh: () => Promise<void>;
 }
 
-type State = Pick<UseApplication, 'application' | 'busy' | 'outcome' | 'error'>;
-const NOTHING: State = { application: undefined, busy: undefined, outcome: undefined, error: undefined };
+type State = { slug: string } & Pick<UseApplication, 'application' | 'busy' | 'outcome' | 'error'>;
+
+function nothing(slug: string): State {
+  return { slug, application: undefined, busy: undefined, outcome: undefined, error: undefined };
+}
 
 /** One application of the customer: its state, kept current, and what can be done with it. */
 export function useApplication(slug: string): UseApplication {
-  const { client, returned } = useEvergrant();
-  const [state, setState] = useState<State>(NOTHING);
-  const change = useCallback((some: Partial<State>) => setState((before) => ({ ...before, ...some })), []);
+  const { client, session, returned } = useEvergrant();
+  const [state, setState] = useState(() => nothing(slug));
+  // What was begun for another slug is no longer anything to show.
+  const change = useCallback(
+    (some: Partial<State>) => setState((before) => (before.slug === slug ? { ...before, ...some } : before)),
+    [slug],
+  );
 
   const refresh = useCallback(async () => {
     if (!client) return;
@@ -40,7 +47,7 @@ export function useApplication(slug: string): UseApplication {
   }, [client, slug, change]);
 
   useEffect(() => {
-    setState(NOTHING);
+    setState(nothing(slug));
     if (!client) return undefined;
     const stop = new AbortController();
     client.getApp(slug, { signal: stop.signal }).then(
@@ -50,6 +57,18 @@ export function useApplication(slug: string): UseApplication {
     const unsubscribe = client.onStatusChange(slug, (_, application) => change({ application }));
     return () => { stop.abort(); unsubscribe(); };
   }, [client, slug, change]);
+
+  // A new session, as a rule of the same customer: what is shown and typed stays until there is an answer.
+  const asked = useRef(session);
+  useEffect(() => {
+    if (asked.current === session) return;
+    asked.current = session;
+    client?.getApp(slug).then((application) => setState((before) => {
+      if (before.slug !== slug) return before;
+      const over = !before.application || before.error?.code === 'SESSION_EXPIRED';
+      return { ...before, application, ...(over && { error: undefined }) };
+    }), (error: EvergrantError) => change({ error }));
+  }, [client, session, slug, change]);
 
   useEffect(() => {
     if (returned?.slug !== slug) return;
@@ -78,5 +97,6 @@ export function useApplication(slug: string): UseApplication {
     async (type) => (client ? act('disconnect', () => client.disconnect(slug, type)) : false),
     [client, slug, act],
   );
-  return { ...state, status: state.application && statusOf(state.application), connect, disconnect, refresh };
+  const { application, busy, outcome, error } = state.slug === slug ? state : nothing(slug);
+  return { application, status: application && statusOf(application), busy, outcome, error, connect, disconnect, refresh };
 }

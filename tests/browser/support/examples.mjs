@@ -17,15 +17,19 @@ const REACT_18 = fileURLToPath(new URL('../../react18/node_modules/', import.met
 /** The folder of the example without a framework. */
 export const PLAIN = join(EXAMPLES, 'plain');
 
+/** A page whose session token changes under the components. */
+export const RENEWED = fileURLToPath(new URL('../pages/renewed', import.meta.url));
+
 /**
- * Builds examples/react by Vite, as it stands, or with another React in its place. React 19 is built for development: there
- * StrictMode mounts everything twice, and what is wrong is written to the console.
+ * Builds examples/react by Vite, or another page like it, as it stands, or with another React in its place. React 19 is built
+ * for development: there StrictMode mounts everything twice, and what is wrong is written to the console.
  * @param {18 | 19} react
+ * @param {string} [root]
  */
-export async function buildReact(react) {
+export async function buildReact(react, root = join(EXAMPLES, 'react')) {
   const folder = await mkdtemp(join(tmpdir(), `evergrant-react-${react}-`));
   const vite = fileURLToPath(new URL('../../../node_modules/vite/bin/vite.js', import.meta.url));
-  await promisify(execFile)(process.execPath, [vite, 'build', '--outDir', folder, '--emptyOutDir', '--logLevel', 'warn'], {
+  await promisify(execFile)(process.execPath, [vite, 'build', root, '--config', join(EXAMPLES, 'react/vite.config.js'), '--outDir', folder, '--emptyOutDir', '--logLevel', 'warn'], {
     cwd: join(EXAMPLES, 'react'),
     env: { ...process.env, ...(react === 18 ? { REACT_FROM: REACT_18 } : { NODE_ENV: 'development' }) },
   });

@@ -99,6 +99,25 @@ export class Lab {
     return new Customer(account, context, product);
   }
 
+  /** The customer enters a key in another tab. @param {string} account @param {string} key */
+  async saveKey(account, key) {
+    const token = await this.evergrant.sessionToken(account);
+    const answer = await fetch(`${this.evergrant.origin}/api/v2/app/${KEYED_APP}/save`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ api_key: key }),
+    });
+    if (!answer.ok) throw new Error(`saving a key: ${answer.status} ${await answer.text()}`);
+  }
+
+  /** Ends a customer's session; until then its account is given the same token. @param {string} token */
+  async revokeSession(token) {
+    const answer = await fetch(`${this.evergrant.origin}/api/v2/public/session-token/revoke`, {
+      method: 'POST', headers: { authorization: `Bearer ${token}` },
+    });
+    if (!answer.ok) throw new Error(`revoking a session: ${answer.status} ${await answer.text()}`);
+  }
+
   async close() {
     try {
       for (const secret of [...this.oidc.secrets(), ...this.keyed.secrets()]) this.running?.secrets.add(secret);
