@@ -93,7 +93,10 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await deny(boris.page, boris.account);
       await boris.says('OIDC Lab was not connected');
       await boris.accessible('denied');
-      await boris.page.getByRole('link', { name: 'Back to your integrations' }).click();
+      await boris.page.getByRole('link', { name: 'Try again' }).click();
+      await boris.page.getByRole('button', { name: 'Connect' }).waitFor();
+      assert.equal(new URL(boris.page.url()).pathname, `/connect/${OAUTH_APP}`);
+      await boris.page.getByRole('link', { name: 'Applications' }).click();
       await boris.page.locator(`#${OAUTH_APP}.new`).waitFor();
     });
 
@@ -207,6 +210,8 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await petra.press('Connect');
       await petra.says('Not ready yet');
       await petra.accessible('an application without a client');
+      await page.getByRole('link', { name: 'Go to your integrations' }).click();
+      await page.getByRole('heading', { name: 'Manage your Integrations' }).waitFor();
       for (const [path, status, text] of /** @type {const} */ ([
         ['/connect/no-such-application', 404, 'Not found'],
         [`/api/v1/${OAUTH_APP}/callback?code=x&state=y`, 400, 'This link is no longer valid'],

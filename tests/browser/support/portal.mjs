@@ -84,8 +84,10 @@ export async function hostedUrl(lab, account, properties = {}) {
 /** A product that shows the hosted pages in a frame, and keeps what they tell it. */
 export async function startEmbedder() {
   const { origin, close } = await listen((_request, response) => {
-    response.writeHead(200, { 'content-type': 'text/html' }).end(`<!doctype html><title>Acme</title><h1>Acme</h1>
-<iframe id="frame" title="Integrations" width="900" height="700"></iframe>
+    response.writeHead(200, { 'content-type': 'text/html' }).end(`<!doctype html><title>Acme</title>
+<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+<h1>Acme</h1>
+<iframe id="frame" title="Integrations" width="900" height="700" style="max-width: 100%; box-sizing: border-box"></iframe>
 <script>
   window.told = [];
   addEventListener('message', ({ origin, data }) => window.told.push({ origin, data }));

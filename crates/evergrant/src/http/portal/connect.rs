@@ -43,7 +43,8 @@ pub async fn open_or_detail(
     }
     let visitor = visitor?;
     let query = query.map(|Query(query)| query).unwrap_or_default();
-    let application = application(&app, &visitor.account.tenant, &segment)?;
+    let application = application(&app, &visitor.account.tenant, &segment)
+        .map_err(|error| PageError::within(&visitor.frame, error))?;
     let asked = query.auth_type.as_deref().and_then(AuthType::parse);
     let page = detail(&app, &visitor, (&application, asked)).await?;
     let page = page.noticed(query.done.as_deref());
@@ -73,7 +74,8 @@ pub async fn act(
 ) -> Result<Response, PageError> {
     let Path(slug) = segment.map_err(|_| Error::NotFound("Application"))?;
     let (visitor, form) = (&posted.visitor, &posted.form);
-    let application = application(&app, &visitor.account.tenant, &slug)?;
+    let application =
+        application(&app, &visitor.account.tenant, &slug).map_err(|error| PageError::within(&visitor.frame, error))?;
     let on = &visitor.account;
     if form.values.get("action").map(String::as_str) == Some("disconnect") {
         authorize::disconnect(&app, &on.tenant, &on.account, (&slug, None)).await?;
@@ -87,7 +89,7 @@ pub async fn act(
         Ok(response) => Ok(response),
         Err(error) => {
             let Some(status) = try_again(&error) else {
-                return Err(error.into());
+                return Err(PageError::within(&visitor.frame, error));
             };
             let page = detail(&app, visitor, (&application, Some(auth_type))).await?;
             let page = page.after(&application, &form.fields, &error);

@@ -126,7 +126,7 @@ pub(super) fn tell(
     let way = if asker.origin.is_some() {
         Way::Popup(news(asker, slug, ending))
     } else if session::has_cookie(app, headers) {
-        Way::Hosted
+        Way::Hosted(slug)
     } else if link::has_cookie(app, headers) {
         Way::Linked
     } else {
@@ -140,8 +140,8 @@ pub(super) fn tell(
 
 /// How the page after a consent is left.
 enum Way {
-    /// By a link to the hosted pages.
-    Hosted,
+    /// By a link to the hosted pages: after what may go better another time, to the application's own.
+    Hosted(String),
     /// By closing the window, which a re-auth link had opened; or by another try.
     Linked,
     /// By closing the window, after its opener has been told.
@@ -169,7 +169,7 @@ fn back(address: &url::Url) -> Result<Response, PageError> {
 fn connected(frame: Frame, application: &str, way: Way) -> Response {
     let title = frame.app("done.connected", application);
     let text = match way {
-        Way::Hosted => "",
+        Way::Hosted(_) => "",
         Way::Linked | Way::Popup(_) => frame.say("done.connected_text"),
     };
     let page = MessagePage::new(frame, Tone::Success, &title, text);
@@ -209,7 +209,8 @@ fn not_completed(frame: Frame, error: NotCompleted, way: Way) -> Result<Response
     Ok(send(status, &page, &page.frame.embedders))
 }
 
-/// On hosted pages there is a way back, after a link another try; in a popup the window closes itself.
+/// On hosted pages there is a way back, and another try where that may help, as after a link; in a popup the window closes
+/// itself.
 fn leaving(page: MessagePage, way: Way) -> MessagePage {
     let link = |href: &str, label: &'static str| {
         Some(Link {
@@ -218,7 +219,16 @@ fn leaving(page: MessagePage, way: Way) -> MessagePage {
         })
     };
     let link = match way {
-        Way::Hosted => link("/connect", page.frame.say("done.back")),
+        Way::Hosted(slug) if page.tone != Tone::Success => {
+            let also = link("/connect", page.frame.say("done.back"));
+            let again = link(&format!("/connect/{slug}"), page.frame.say("done.again"));
+            return MessagePage {
+                link: again,
+                also,
+                ..page
+            };
+        }
+        Way::Hosted(_) => link("/connect", page.frame.say("done.back")),
         Way::Linked if page.tone != Tone::Success => link("/repair", page.frame.say("done.again")),
         Way::Linked => None,
         Way::Popup(news) => {

@@ -40,6 +40,8 @@ pub struct DetailPage {
     pub auth_type: AuthType,
     /// Whether the visitor chose that way just now.
     pub chose: bool,
+    /// Whether a key can be checked with the provider; one that cannot is not said to work.
+    pub proves_keys: bool,
     /// What is asked.
     pub fields: Vec<FormField>,
     /// What has just been done.
@@ -73,6 +75,7 @@ impl DetailPage {
             ways: application.auth_types(),
             auth_type,
             chose: asked.is_some(),
+            proves_keys: application.proves(AuthType::Keybased),
             fields: application.inputs(auth_type).iter().map(FormField::from).collect(),
             notice: None,
             error: None,
@@ -133,10 +136,19 @@ impl DetailPage {
     fn advice(&self) -> String {
         let key = match (self.status.standing.is_connected(), self.is_key()) {
             (false, false) => "detail.new_oauth",
-            (false, true) => "detail.new_key",
+            (false, true) if self.proves_keys => "detail.new_key",
+            (false, true) => "detail.new_key_unproved",
             (true, false) => "detail.again_oauth",
-            (true, true) => "detail.again_key",
+            (true, true) if self.proves_keys => "detail.again_key",
+            (true, true) => "detail.again_key_unproved",
         };
+        self.frame.app(key, &self.name)
+    }
+
+    /// What is said of a connection that nothing is known against.
+    fn well(&self) -> String {
+        let unproved = self.status.auth_type == Some(AuthType::Keybased) && !self.proves_keys;
+        let key = if unproved { "detail.stored" } else { "detail.works" };
         self.frame.app(key, &self.name)
     }
 

@@ -82,6 +82,8 @@ pub struct MessagePage {
     pub text: String,
     /// Where to go from here.
     pub link: Option<Link>,
+    /// Where one may go instead.
+    pub also: Option<Link>,
     /// Where the browser goes by itself, at once. This is how a form leads to a provider: `form-action 'self'` forbids a
     /// redirect from a form to another origin in Chromium, and says nothing about a page that moves on. Inside a frame it is
     /// a link to a window of its own instead, since providers let nobody frame them.
@@ -104,6 +106,7 @@ impl MessagePage {
             title: title.to_owned(),
             text: text.to_owned(),
             link: None,
+            also: None,
             go_to: None,
             closes_after_ms: None,
             news: None,

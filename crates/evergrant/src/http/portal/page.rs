@@ -170,19 +170,42 @@ pub(super) fn with_headers(mut response: Response, origins: &[String]) -> Respon
 
 /// An [`Error`] on its way to a person.
 #[derive(Debug)]
-pub struct PageError(pub Error);
+pub struct PageError {
+    error: Error,
+    /// Whether the person has hosted pages to go back to.
+    home: bool,
+    /// What stands around those.
+    within: Option<Box<Frame>>,
+}
+
+impl PageError {
+    /// What went wrong for a visitor, who keeps a way back to their pages, and the look of them. In a frame the page says
+    /// nothing of anybody, so that it can be shown there whoever's the frame is.
+    pub(super) fn within(frame: &Frame, error: impl Into<Error>) -> Self {
+        Self {
+            error: error.into(),
+            home: true,
+            within: (!frame.reader.framed).then(|| Box::new(frame.clone())),
+        }
+    }
+}
 
 impl<E: Into<Error>> From<E> for PageError {
     fn from(error: E) -> Self {
-        Self(error.into())
+        Self {
+            error: error.into(),
+            home: false,
+            within: None,
+        }
     }
 }
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        log(&self.0);
-        let frame = Frame::anonymous();
-        let (title, text) = match &self.0 {
+        log(&self.error);
+        let known = self.within.is_some();
+        let frame = self.within.map_or_else(Frame::anonymous, |frame| *frame);
+        let (title, text) = match &self.error {
             Error::InvalidSessionToken | Error::MissingSessionToken if frame.reader.framed && frame.reader.entering => {
                 (frame.say("error.blocked"), frame.say("error.blocked_text"))
             }
@@ -202,10 +225,14 @@ impl IntoResponse for PageError {
         };
         let page = MessagePage {
             reopens: title == frame.say("error.blocked"),
-            link: (title == frame.say("error.missing")).then_some(home),
+            link: (self.home || title == frame.say("error.missing")).then_some(home),
             ..MessagePage::new(frame.clone(), Tone::Error, title, text)
         };
-        anybodys(send(class(&self.0).0, &page, &[]))
+        let status = class(&self.error).0;
+        if known {
+            return send(status, &page, &[]);
+        }
+        anybodys(send(status, &page, &[]))
     }
 }
 

@@ -163,7 +163,13 @@ async fn a_form_asks_for_what_the_application_needs_and_keeps_what_is_no_secret(
         for unknown in ["nothing", "undefined", "%3Cscript%3E"] {
             let answer = browser.get(&format!("/connect/{unknown}")).await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND);
-            assert!(answer.text.contains("Not found"));
+            assert!(answer.text.contains("Not found") && answer.text.contains("Go to your integrations"));
+            let org = &t.environment.org_name;
+            assert!(
+                answer.text.contains(org),
+                "a visitor stays on the team's pages: {}",
+                answer.text
+            );
         }
     })
     .await;

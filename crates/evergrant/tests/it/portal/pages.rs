@@ -179,6 +179,30 @@ fn what_works_says_so_and_folds_away_what_nobody_needs() {
 }
 
 #[test]
+fn a_key_that_nobody_can_check_is_not_said_to_have_been_checked_or_to_work() {
+    let unproved = |standing| DetailPage {
+        proves_keys: false,
+        ..detail(standing, Vec::new())
+    };
+    let (new, old) = (unproved(Standing::New), unproved(Standing::Connected));
+    let (new, old) = (new.render().unwrap(), old.render().unwrap());
+    for page in [&new, &old] {
+        assert!(page.contains("Copper offers no way to check it"), "{page}");
+        assert!(!page.contains("It is checked") && !page.contains("works"), "{page}");
+    }
+    assert!(old.contains("This connection is set up."), "{old}");
+    let oauth = Status {
+        auth_type: Some(AuthType::OAuth2),
+        ..status(Standing::Connected)
+    };
+    let page = DetailPage {
+        status: oauth,
+        ..unproved(Standing::Connected)
+    };
+    assert!(page.render().unwrap().contains("This connection works."));
+}
+
+#[test]
 fn a_secret_is_never_sent_back_whatever_its_type() {
     for kind in ["text", "password", "textarea", "number"] {
         let secret = FormField {
