@@ -39,6 +39,10 @@ use sqlx::Executor as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+/// What the program has too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const METHOD: &str = "\
 Credentials: GET /api/v2/public/connection/{id}/credential of 100,000 stored OAuth connections, each opened from its sealed row,
 every hand-out in the audit trail, which is being written meanwhile. Uncached: random ids of all. Cached: random ids of 100, whose

@@ -16,6 +16,10 @@ use evergrant::db::{Db, Engine};
 use evergrant::refresh::store::{Lane, Times, due_of_all_tenants};
 use sqlx::Executor as _;
 
+/// What the program has too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const NOW: i64 = 1_704_164_645_678;
 const WANTED: i64 = 500;
 const CALLS: usize = 50;

@@ -36,6 +36,10 @@ use evergrant::vault::Keyring;
 use evergrant::{accounts, clients, refresh};
 use tokio_util::sync::CancellationToken;
 
+/// What the program has too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CONNECTIONS: usize = 4000;
 const ROUNDS: usize = 3;
 const BATCH: usize = 64;

@@ -11,6 +11,10 @@ use evergrant::catalog::Catalog;
 use evergrant::verdict::corpus::{Entry, Score, judge_lines};
 use evergrant::verdict::{Auth, Observation, Phase, Rules, judge};
 
+/// What the program has too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const METHOD: &str = "\
 Verdicts: the labelled corpus of tests/data/corpus, judged three times in this run: with all rules; with none (generic knowledge
 alone); and leaving one provider out, each provider's own file switched off for its own entries while all others keep theirs.

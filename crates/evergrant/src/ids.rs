@@ -113,14 +113,18 @@ pub fn derived_id(namespace: &str, name: &str) -> String {
 /// Lowercase hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
     let mut out = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        out.push(digit(byte >> 4));
-        out.push(digit(byte & 0x0f));
+        push_hex(&mut out, *byte);
     }
     out
+}
+
+fn push_hex(out: &mut String, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for value in [byte >> 4, byte & 0x0f] {
+        out.push(char::from(DIGITS[usize::from(value)]));
+    }
 }
 
 /// SHA-256 in lowercase hexadecimal: the look-up form of keys and tokens, which are themselves 256 random bits.
@@ -136,8 +140,14 @@ pub fn uuid() -> String {
     fill_random(&mut b);
     b[6] = (b[6] & 0x0f) | 0x40;
     b[8] = (b[8] & 0x3f) | 0x80;
-    let h = hex(&b);
-    format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])
+    let mut out = String::with_capacity(36);
+    for (at, byte) in b.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            out.push('-');
+        }
+        push_hex(&mut out, *byte);
+    }
+    out
 }
 
 /// 256 random bits behind a prefix that says what the value is, safe in headers and URL path segments.
