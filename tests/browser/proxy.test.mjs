@@ -7,8 +7,9 @@ import { request as send } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { writeKeyedApp } from './catalog/lab.mjs';
 import { Evergrant } from './support/evergrant.mjs';
-import { listenTls, ownAuthority, startUpstream, writeKeyedApp } from './support/upstream.mjs';
+import { listenTls, ownAuthority, startUpstream } from './support/upstream.mjs';
 
 const CUSTOMER = 'streams';
 const MIB = 1024 * 1024;

@@ -29,19 +29,25 @@ probe = { url = "/me" }
 identity = { from = "probe", id = "/sub" }
 `;
 
-/** @param {string} origin where the keyed API listens */
-const keyedLab = (origin) => `# A key-based API, as an operator would describe it.
-slug = "keyed-lab"
-name = "Keyed Lab"
-description = "An API that gives out keys, for tests"
-tags = ["Test"]
+/**
+ * A key-based API, as an operator would describe it. Without more, nobody can check a key of it.
+ * @param {{ slug: string, name: string, description: string, tag: string, base: string }} application
+ */
+const keyedApp = ({ slug, name, description, tag, base }) => `slug = "${slug}"
+name = "${name}"
+description = "${description}"
+tags = ["${tag}"]
 
 [api]
-base_url = "${origin}"
+base_url = "${base}"
 
 [keybased]
 input = [{ name = "api_key", label = "API key", type = "password", required = true, placeholder = "Key" }]
 placement = [{ kind = "bearer", token = "{api_key}" }]
+`;
+
+/** @param {string} base where the keyed API listens */
+const keyedLab = (base) => `${keyedApp({ slug: 'keyed-lab', name: 'Keyed Lab', description: 'An API that gives out keys, for tests', tag: 'Test', base })}\
 probe = { url = "/v1/me" }
 identity = { from = "probe", id = "/id" }
 `;
@@ -88,19 +94,19 @@ const endingLab = (origin) => oidcLab(origin)
   .replace('name = "OIDC Lab"', 'name = "Ending Lab"')
   .replace('rotation = "always"', 'rotation = "always"\ngrant = "5d"');
 
-/** A key-based application as there are many. @param {string} name @param {string} keyed */
-const oneOfMany = (name, keyed) => `slug = "${name.toLowerCase().replace(' ', '-')}"
-name = "${name}"
-description = "${name}, for pictures of long lists"
-tags = ["${name.split(' ')[1]}"]
+/** A key-based application as there are many. @param {string} name @param {string} base */
+const oneOfMany = (name, base) => keyedApp({
+  slug: name.toLowerCase().replace(' ', '-'), name, description: `${name}, for pictures of long lists`, tag: name.split(' ')[1] ?? '', base,
+});
 
-[api]
-base_url = "${keyed}"
-
-[keybased]
-input = [{ name = "api_key", label = "API key", type = "password", required = true, placeholder = "Key" }]
-placement = [{ kind = "bearer", token = "{api_key}" }]
-`;
+/**
+ * The file of an API with a key that cannot be checked.
+ * @param {string} folder @param {string} slug @param {string} base
+ */
+export async function writeKeyedApp(folder, slug, base) {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, `${slug}.toml`), keyedApp({ slug, name: slug, description: 'An API with a key, for tests', tag: 'Test', base }));
+}
 
 /**
  * Writes the files; `many` of them for pictures.

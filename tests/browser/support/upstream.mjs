@@ -1,6 +1,6 @@
 // An API with a key that a test can make misbehave, over HTTP, or over TLS with a certificate that the test makes itself.
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,26 +8,6 @@ import { promisify } from 'node:util';
 import { listen } from './net.mjs';
 
 /** @typedef {(request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse) => unknown} Handler */
-
-/**
- * The application's file, as an operator would write it.
- * @param {string} folder @param {string} slug @param {string} base
- */
-export async function writeKeyedApp(folder, slug, base) {
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, `${slug}.toml`), `slug = "${slug}"
-name = "${slug}"
-description = "An API with a key, for tests"
-tags = ["Test"]
-
-[api]
-base_url = "${base}"
-
-[keybased]
-input = [{ name = "api_key", label = "API key", type = "password", required = true, placeholder = "Key" }]
-placement = [{ kind = "bearer", token = "{api_key}" }]
-`);
-}
 
 /** An authority of the test's own, and a certificate of it for `localhost`. */
 export async function ownAuthority() {
