@@ -58,6 +58,10 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
     test('first connect, expired, and working again two clicks after the list', async () => {
       const anna = await visitor('anna', { properties: { name: 'Anna & Co', color: '#7a3cff' } });
       assert.equal(new URL(anna.page.url()).pathname, '/connect', 'no token stays in the address');
+      /** @type {Set<string>} */ const asked = new Set();
+      anna.page.on('request', (request) => { // by our own pages: what a provider's ask for is theirs
+        if (new URL(request.frame().url()).origin === lab.evergrant.origin) asked.add(new URL(request.url()).origin);
+      });
       await anna.says('Anna & Co');
       await anna.accessible('the list');
       await anna.choose('OIDC Lab');
@@ -84,6 +88,7 @@ for (const engine of /** @type {const} */ (['sqlite', 'postgres'])) {
       await anna.page.goto(`${lab.evergrant.origin}/connect/${OAUTH_APP}`);
       await anna.says('This connection works.');
       await anna.accessible('a connected application');
+      assert.deepEqual([...asked].sort(), [lab.evergrant.origin, lab.oidc.origin].sort(), 'nobody but us and the application is asked for anything');
     });
 
     test('consent denied changes nothing and leads back', async () => {
