@@ -70,7 +70,6 @@ impl Fresh {
                 held.refresh_expires_at,
                 set.refresh_expires_in.map(|life| now.after(life)),
             ),
-            told_end: held.told_end,
             ..lifetime(&set, lifetimes, now)
         };
         let tokens = Tokens {

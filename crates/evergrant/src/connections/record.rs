@@ -69,6 +69,8 @@ pub async fn record(app: &App, tenant: &Tenant, id: &ConnectionId, seen: &Observ
     if let Some(fresh) = &seen.fresh {
         connection.sealed = Some(credential::seal(&sealer, id, &fresh.credential));
         let before = std::mem::replace(&mut connection.schedule, fresh.schedule.clone());
+        // As the row has it: the team may have been told since the lease was taken.
+        connection.schedule.told_end = before.told_end;
         connection.schedule.expected = predict::expected(&connection, &application.lifetimes, Some(&before));
         // Who has overtaken us must not settle with the token that we have just replaced.
         connection.version += 1;

@@ -7,7 +7,8 @@
 //!   time are over, even if the access token needs nothing.
 //! * A grant without one is looked at when its access token ends.
 //! * A key, or a token without an end, is probed once a day (a setting), give or take a quarter.
-//! * Trouble is retried after 20 seconds to a minute, then after up to three times as long as the last time, at most an hour.
+//! * Trouble is retried after 20 seconds to a minute, then after up to three times as long as the last time, at most an hour;
+//!   never before the provider would refresh at all.
 //! * A flagged grant is tried once a day for a month: that is how it heals by itself.
 //!
 //! "Give or take" is each connection's own, the same every time: many that begin together stay apart.
@@ -47,7 +48,8 @@ pub(super) fn next_due(
         return hopeful.then(|| now.after(give_or_take(DAY, c)));
     }
     if c.trouble.is_some() {
-        return Some(now.after(c.schedule.retry_wait.unwrap_or(FIRST_RETRY)));
+        let again = now.after(c.schedule.retry_wait.unwrap_or(FIRST_RETRY));
+        return Some(again.max(refreshable_from(c, application, jitter).unwrap_or(again)));
     }
     let probed = application.proves(c.auth_type);
     let for_the_access_token = match c.schedule.expires_at {
@@ -56,7 +58,7 @@ pub(super) fn next_due(
         None => probed.then(|| now.after(give_or_take(probe_every, c))),
     };
     let to_keep_alive = if c.schedule.has_refresh_token {
-        keep_alive(c, jitter, now)
+        keep_alive(c, jitter, now).map(|at| at.max(refreshable_from(c, application, jitter).unwrap_or(at)))
     } else {
         None
     };
@@ -71,13 +73,19 @@ pub fn give_or_take(time: Duration, c: &Connection) -> Duration {
 
 /// When an access token that ends at `end` is renewed.
 fn renewal(c: &Connection, application: &Application, (end, jitter): (Timestamp, f64), now: Timestamp) -> Timestamp {
-    if !application.refreshing.early {
-        return end.after(JUST_AFTER + JUST_AFTER.mul_f64(jitter));
+    if let Some(from) = refreshable_from(c, application, jitter) {
+        return from;
     }
     let life = end.since(c.schedule.issued_at.unwrap_or(now));
     let ahead = ahead(life);
     end.before(ahead + ahead.mul_f64(jitter))
         .max(now.after(LEAST_AHEAD.min(life / 2)))
+}
+
+/// From when the provider takes the refresh token, where it refuses to refresh what is still valid.
+fn refreshable_from(c: &Connection, application: &Application, jitter: f64) -> Option<Timestamp> {
+    let end = c.schedule.expires_at.filter(|_| c.schedule.has_refresh_token)?;
+    (!application.refreshing.early).then(|| end.after(JUST_AFTER + JUST_AFTER.mul_f64(jitter)))
 }
 
 /// When a refresh token must be used lest it die. One whose end is upon it has not been moved by being used: then once more would

@@ -181,9 +181,27 @@ fn where_a_valid_token_is_not_refreshed_it_is_due_just_after_its_end() {
     let mut strict = (*application("slack")).clone();
     strict.refreshing.early = false;
     let end = active().schedule.expires_at.unwrap();
-    for one in many(&active()) {
-        let due = next_due(&one, &strict, (NOW, DAY)).unwrap();
-        assert!(due > end && due <= end.after(Duration::from_secs(10)));
+    let mut troubled = active();
+    troubled.trouble = Some(Trouble {
+        verdict: Verdict::Transient,
+        reason: None,
+        since: NOW,
+    });
+    let mut idle = active();
+    idle.schedule.expected = Expected {
+        end: Some(NOW.after(Duration::from_mins(10))),
+        basis: EndBasis::IdleLimit,
+        moves: true,
+    };
+    for like in [active(), troubled, idle] {
+        for one in many(&like) {
+            let due = next_due(&one, &strict, (NOW, DAY)).unwrap();
+            assert!(
+                due > end && due <= end.after(Duration::from_secs(10)),
+                "{:?}",
+                one.trouble
+            );
+        }
     }
 }
 

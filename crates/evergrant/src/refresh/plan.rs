@@ -53,6 +53,14 @@ pub enum Plan {
 /// How far the clocks of nodes may be apart. No grant is called dead by one of them alone before that has passed.
 pub const CLOCKS: Duration = Duration::from_mins(5);
 
+/// How much of a token's life must be left for a use that takes `need`. The clock that wrote its end may be ahead of ours, hence
+/// a margin. Never so much that a new token would not have it left either, or every use would renew.
+fn left(need: Duration, life: Duration) -> Duration {
+    let ahead = ahead(life);
+    let margin = CLOCKS.min(ahead);
+    (need + margin).min(life.saturating_sub(ahead)).max(ahead / 2)
+}
+
 /// Decides what to do with a connection at `now`. `early` says whether its provider lets tokens be refreshed that are still
 /// valid.
 #[must_use]
@@ -81,10 +89,9 @@ pub fn plan(c: &Connection, why: Why, (early, now): (bool, Timestamp)) -> Plan {
         Why::Use { .. } if !early => ended,
         Why::Use { need } => {
             let life = |end: Timestamp| end.since(c.schedule.issued_at.unwrap_or(now));
-            // Never more than the token's life allows, or every use would renew.
             c.schedule
                 .expires_at
-                .is_some_and(|end| end <= now.after(need.min(life(end) / 2).max(ahead(life(end)) / 2)))
+                .is_some_and(|end| end <= now.after(left(need, life(end))))
         }
     };
     if wanted { Plan::Renew } else { Plan::UseAsIs }

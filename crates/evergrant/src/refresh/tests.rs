@@ -85,8 +85,17 @@ fn a_use_renews_just_inside_what_it_needs() {
     let why = Why::Use {
         need: Duration::from_mins(20),
     };
-    assert_eq!(at(&grant(true), why, NOW.after(Duration::from_mins(39))), Plan::UseAsIs);
-    assert_eq!(at(&grant(true), why, NOW.after(Duration::from_mins(40))), Plan::Renew);
+    // Twenty minutes, and five for clocks that are apart.
+    assert_eq!(at(&grant(true), why, NOW.after(Duration::from_mins(34))), Plan::UseAsIs);
+    assert_eq!(at(&grant(true), why, NOW.after(Duration::from_mins(35))), Plan::Renew);
+}
+
+#[test]
+fn a_use_finds_what_it_needs_though_the_clock_that_wrote_the_end_was_ahead() {
+    let need = Duration::from_secs(30);
+    let now = NOW.after(HOUR).before(need);
+    // By a clock five minutes behind there is more left than there is.
+    assert_eq!(at(&grant(true), Why::Use { need }, now.before(CLOCKS)), Plan::Renew);
 }
 
 #[test]
@@ -94,8 +103,16 @@ fn a_use_that_needs_longer_than_tokens_live_does_not_renew_every_time() {
     let why = Why::Use {
         need: Duration::from_hours(24),
     };
-    assert_eq!(at(&grant(true), why, NOW), Plan::UseAsIs);
-    assert_eq!(at(&grant(true), why, NOW.after(HOUR / 2)), Plan::Renew);
+    let ten = Duration::from_mins(10);
+    assert_eq!(
+        at(&grant(true), why, NOW.after(ten).before(Duration::from_millis(1))),
+        Plan::UseAsIs
+    );
+    assert_eq!(
+        at(&grant(true), why, NOW.after(ten)),
+        Plan::Renew,
+        "fifty minutes are what a new one has left for sure"
+    );
 }
 
 #[test]

@@ -310,6 +310,25 @@ async fn a_rotated_token_is_stored_though_its_lease_was_taken_over() {
 }
 
 #[tokio::test]
+async fn what_the_team_was_told_while_a_refresh_was_under_way_is_not_forgotten() {
+    story(async |s| {
+        let id = s.connect().await;
+        let slow = claim(&s, &id).await;
+        let mut told = s.find(&id).await;
+        told.schedule.told_end = Some(s.t.app.now());
+        let mut tx = s.t.app.db.begin().await.unwrap();
+        connections::store::save_beside(&mut tx, &told).await.unwrap();
+        tx.commit().await.unwrap();
+        let fresh = rotated(&s, &slow.connection, "new").await;
+        assert_eq!(fresh.schedule.told_end, None, "as it was when the lease was taken");
+        let ended = end(&s, &slow, (judged(Verdict::Ok, None), Some(fresh))).await;
+        assert!(matches!(ended, Recorded::Changed(..)));
+        assert_eq!(s.find(&id).await.schedule.told_end, told.schedule.told_end);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn who_waits_for_a_worker_that_has_died_takes_over() {
     story(async |s| {
         let id = s.connect().await;

@@ -97,6 +97,7 @@ async fn private_addresses_are_refused() {
         assert_eq!(answer.json()["error"], "PROVIDER_UNAVAILABLE");
         assert!(!answer.headers.contains_key("x-evergrant-answered-by"));
     }
+    assert!(w.walled.seen().is_empty(), "it listens, and nobody came");
 }
 
 #[tokio::test]

@@ -139,12 +139,16 @@ async fn nobody_follows_to_a_host_that_the_file_does_not_allow() {
 async fn a_host_that_the_file_allows_is_not_called_where_it_turns_out_to_be_private() {
     let w = World::sqlite().await;
     w.grant(CRM).await;
-    for location in ["http://localhost:9/", "http://127.0.0.1:9/", "http://0x7f.1:9/"] {
-        w.provider.answers(move |_| to(302, location));
+    let port = w.walled.port();
+    for host in ["localhost", "127.0.0.1", "0x7f.1"] {
+        let location = format!("http://{host}:{port}/");
+        let told = location.clone();
+        w.provider.answers(move |_| to(302, &told));
         let answer = w.get("crm/a").header(FOLLOW, "3").send().await;
         assert_eq!(answer.status, 502, "{location}: {}", answer.text);
         assert_eq!(answer.json()["error"], "PROVIDER_UNAVAILABLE", "{location}");
     }
+    assert!(w.walled.seen().is_empty(), "it listens, and nobody came");
 }
 
 #[tokio::test]

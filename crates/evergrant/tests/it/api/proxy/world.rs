@@ -100,6 +100,10 @@ impl Upstream {
         }
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.address.rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
     /// Answers like this from now on.
     pub(super) fn answers(&self, answers: impl FnMut(&Seen) -> Reply + Send + 'static) {
         *self.shared.answers.lock().unwrap() = Box::new(answers);
@@ -165,6 +169,8 @@ pub(super) struct World {
     pub(super) provider: Upstream,
     /// A host that is not the API's.
     pub(super) elsewhere: Upstream,
+    /// One that applications name, and nobody has allowed: a private address.
+    pub(super) walled: Upstream,
     _folder: tempfile::TempDir,
 }
 
@@ -186,7 +192,8 @@ impl World {
 
     async fn around(database: TestDatabase, limits: Limits, (provider, elsewhere): (Upstream, Upstream)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for (slug, text) in applications(&provider.address, &elsewhere.address) {
+        let walled = Upstream::start().await;
+        for (slug, text) in applications(&provider.address, &elsewhere.address, walled.port()) {
             std::fs::write(folder.path().join(format!("{slug}.toml")), text).unwrap();
         }
         let around = Surroundings {
@@ -201,6 +208,7 @@ impl World {
             t,
             provider,
             elsewhere,
+            walled,
             _folder: folder,
         };
         world.set_client().await;
@@ -325,15 +333,21 @@ fn asked(at: &str) -> String {
     keyed(at, "asked", placement)
 }
 
+/// An application whose API is somewhere else than at `at`.
+fn private((at, slug): (&str, &str), base: &str) -> String {
+    let text = keyed(at, slug, "kind = 'bearer'\ntoken = '{key}'");
+    text.replace(&format!("http://{at}/base"), base)
+}
+
 /// Applications at `at`, by slug.
-fn applications(at: &str, elsewhere: &str) -> Vec<(&'static str, String)> {
+fn applications(at: &str, elsewhere: &str, walled: u16) -> Vec<(&'static str, String)> {
     let oauth = format!(
         "[oauth2]\nauthorization_url = 'http://{at}/authorize'\ntoken_url = 'http://{at}/token'\nscopes = ['all']\n\
          client_authentication = 'post'\n"
     );
     let keyed = |slug: &str, placement: &str| keyed(at, slug, placement);
     let crm = format!(
-        "{}[api]\nbase_url = 'http://{at}/api/v1'\nheaders = {{ x-version = '3' }}\nredirect_hosts = ['{elsewhere}', 'localhost:9', '127.0.0.1:9']\n{oauth}",
+        "{}[api]\nbase_url = 'http://{at}/api/v1'\nheaders = {{ x-version = '3' }}\nredirect_hosts = ['{elsewhere}', 'localhost:{walled}', '127.0.0.1:{walled}']\n{oauth}",
         head(CRM)
     );
     let asked_grant = format!(
@@ -360,18 +374,18 @@ fn applications(at: &str, elsewhere: &str) -> Vec<(&'static str, String)> {
          kind = 'bearer'\ntoken = '{{key}}'\n",
         head("templated")
     );
-    let private = |slug: &str, base: &str| {
-        let text = keyed(slug, "kind = 'bearer'\ntoken = '{key}'");
-        text.replace(&format!("http://{at}/base"), base)
-    };
+    let private = |slug: &str, base: &str| private((at, slug), base);
     vec![
         (CRM, crm),
         (ASKED_GRANT, asked_grant),
         ("chat", chat),
         ("both", both),
         ("templated", templated),
-        ("private", private("private", "http://127.0.0.1:9/x")),
-        ("private-name", private("private-name", "http://localhost:9/x")),
+        ("private", private("private", &format!("http://127.0.0.1:{walled}/x"))),
+        (
+            "private-name",
+            private("private-name", &format!("http://localhost:{walled}/x")),
+        ),
         ("private-far", private("private-far", "https://169.254.169.254/x")),
         ("bearer", keyed("bearer", "kind = 'bearer'\ntoken = '{key}'")),
         ("asked", asked(at)),
