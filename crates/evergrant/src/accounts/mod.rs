@@ -8,10 +8,10 @@
 //!   are a matter of `connections`, which stands above this module and is told first.
 
 mod model;
+mod spelling;
 pub mod store;
 mod work;
 
-pub use model::{
-    Change, DefaultApp, Field, FieldChange, FieldFilter, LinkedAccount, NewDefaultApp, Page, Record, is_account_id,
-};
+pub use model::{Change, DefaultApp, Field, FieldChange, FieldFilter, LinkedAccount, NewDefaultApp, Page, Record};
+pub use spelling::{account_id_of_header, is_account_id};
 pub use work::{create, delete, delete_credential, find, hold, list, put_credential, record, upsert};

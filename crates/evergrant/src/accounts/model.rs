@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
+use super::spelling::{check_account_id, is_text};
 use crate::clock::Timestamp;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::ids::{AccountId, RowId};
 use crate::secret::Secret;
 use crate::vault::Sealed;
 
-const MAX_ACCOUNT_ID: usize = 255;
+pub(super) const MAX_ACCOUNT_ID: usize = 255;
 const MAX_NAME: usize = 255;
 const MAX_KEY: usize = 255;
 const MAX_VALUE: usize = 4096;
@@ -100,18 +101,7 @@ pub struct NewDefaultApp {
 impl Change {
     /// A change of the account with this id, which must be one.
     pub fn of(account_id: &str) -> Result<Self, Error> {
-        if account_id.is_empty() {
-            return Err(Error::Invalid {
-                code: Code::InvalidLinkedAccountId,
-                message: "linked_account_id required".to_owned(),
-            });
-        }
-        if !is_account_id(account_id) {
-            return Err(Error::Invalid {
-                code: Code::InvalidLinkedAccountId,
-                message: format!("linked_account_id has 1 to {MAX_ACCOUNT_ID} characters and no control characters"),
-            });
-        }
+        check_account_id(account_id)?;
         Ok(Self {
             account_id: account_id.to_owned(),
             name: None,
@@ -177,16 +167,6 @@ impl Change {
     pub fn default_app(&self) -> Option<&NewDefaultApp> {
         self.default_app.as_ref()
     }
-}
-
-/// Whether an account can have this id. One that cannot exists nowhere, and PostgreSQL would refuse to look for some.
-#[must_use]
-pub fn is_account_id(text: &str) -> bool {
-    !text.is_empty() && is_text(text, MAX_ACCOUNT_ID)
-}
-
-fn is_text(text: &str, max: usize) -> bool {
-    text.chars().count() <= max && !text.chars().any(char::is_control)
 }
 
 fn check_field(key: &str, value: &Value) -> Result<(), Error> {

@@ -3,7 +3,8 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use super::model::{DefaultApp, Field, FieldFilter, LinkedAccount, Page, is_account_id};
+use super::model::{DefaultApp, Field, FieldFilter, LinkedAccount, Page};
+use super::spelling::is_account_id;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::ids::{AccountId, RowId, TenantId};

@@ -8,6 +8,7 @@ use super::model::{
     Change, DefaultApp, Field, FieldFilter, LinkedAccount, MAX_CREDENTIALS, MAX_FIELDS, NewDefaultApp, Page, Record,
     check_credential_name, too_many_credentials, too_many_fields,
 };
+use super::spelling::unmistakable;
 use super::store;
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -18,8 +19,9 @@ use crate::secret::Secret;
 use crate::tenants::{self, Tenant};
 use crate::vault::{Place, Sealed, Sealer};
 
-/// The account with the caller's own id.
+/// The account with the caller's own id. One that could be taken for another's is not looked for.
 pub async fn find(app: &App, tenant: &Tenant, account_id: &str) -> Result<LinkedAccount, Error> {
+    unmistakable(account_id)?;
     store::find(&mut *app.db.read().await?, &tenant.id, account_id)
         .await?
         .ok_or_else(|| unknown(tenant, account_id))

@@ -69,7 +69,7 @@ impl FromRequestParts<App> for Recipient {
         Ok(Self {
             tenant: admin.tenant,
             key: admin.key.id,
-            linked_account_id: linked_account_id(parts),
+            linked_account_id: linked_account_id(parts)?,
         })
     }
 }

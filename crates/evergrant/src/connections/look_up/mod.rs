@@ -51,7 +51,11 @@ pub async fn look_up(app: &App, tenant: &Tenant, which: Which<'_>) -> Result<Arc
             auth_type,
         } => (linked_account_id, slug, auth_type),
     };
-    let found = store::of_customer(&app.db, &tenant.id, (linked_account_id, slug)).await?;
+    let found = if accounts::is_account_id(linked_account_id) {
+        store::of_customer(&app.db, &tenant.id, (linked_account_id, slug)).await?
+    } else {
+        Vec::new()
+    };
     let nobody = found.is_empty();
     let fitting = found
         .into_iter()

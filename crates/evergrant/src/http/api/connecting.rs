@@ -213,9 +213,9 @@ pub struct MigrationAnswer {
 pub struct NamedAccount(Option<String>);
 
 impl<S: Send + Sync> FromRequestParts<S> for NamedAccount {
-    type Rejection = std::convert::Infallible;
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(linked_account_id(parts)))
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Ok(Self(linked_account_id(parts)?))
     }
 }
 

@@ -60,7 +60,7 @@ pub async fn list(
     parts: Parts,
 ) -> Result<Json<ConnectionPage>, ApiError> {
     let limit = cursor::limit(query.limit.as_deref())?;
-    let filter = filter(&app, &admin.tenant, (query, linked_account_id(&parts))).await?;
+    let filter = filter(&app, &admin.tenant, (query, linked_account_id(&parts)?)).await?;
     let found = connections::list(&app, &admin.tenant, &filter, limit).await?;
     let last = found.last().filter(|_| found.len() == usize::from(limit));
     Ok(Json(ConnectionPage {

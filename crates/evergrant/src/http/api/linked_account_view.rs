@@ -25,7 +25,7 @@ pub struct AccountBody {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(expecting = "a JSON object")]
 pub struct AccountMembers {
-    /// The caller's own id of its customer: 1 to 255 characters, no control characters.
+    /// The caller's own id of its customer: 1 to 255 characters, no control characters, no white space at its ends.
     linked_account_id: Option<String>,
     /// The same, under its other documented name.
     account_id: Option<String>,

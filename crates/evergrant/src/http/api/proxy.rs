@@ -78,7 +78,7 @@ async fn passed(gateway: &Gateway, request: Request) -> Result<Response<Download
 
 /// By header only: the query is the provider's (contract, section 19, row 12).
 fn linked_account(headers: &HeaderMap) -> Result<String, Error> {
-    account_header(headers).ok_or_else(|| Error::Invalid {
+    account_header(headers)?.ok_or_else(|| Error::Invalid {
         code: Code::InvalidLinkedAccountId,
         message: "linked_account_id required, as a header".to_owned(),
     })

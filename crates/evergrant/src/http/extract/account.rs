@@ -104,7 +104,7 @@ impl FromRequestParts<App> for AnyAccount {
 }
 
 async fn named_account(parts: &Parts, app: &App, tenant: Tenant) -> Result<Account, Error> {
-    let id = linked_account_id(parts).ok_or_else(|| Error::Invalid {
+    let id = linked_account_id(parts)?.ok_or_else(|| Error::Invalid {
         code: Code::InvalidLinkedAccountId,
         message: "linked_account_id required".to_owned(),
     })?;
@@ -140,25 +140,30 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
 }
 
 /// The linked account that a request with an API key names: the header, or else the query.
-pub fn linked_account_id(parts: &Parts) -> Option<String> {
-    let from_query = || {
-        let query = parts.uri.query().unwrap_or_default();
-        url::form_urlencoded::parse(query.as_bytes())
-            .find(|(name, value)| name == LINKED_ACCOUNT && !value.is_empty())
-            .map(|(_, value)| value.into_owned())
-    };
-    account_header(&parts.headers).or_else(from_query)
+pub fn linked_account_id(parts: &Parts) -> Result<Option<String>, Error> {
+    if let Some(id) = account_header(&parts.headers)? {
+        return Ok(Some(id));
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    let named = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == LINKED_ACCOUNT);
+    only(named.map(|(_, id)| id.into_owned()))
 }
 
 /// The linked account that the header of that name names.
-pub fn account_header(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(LINKED_ACCOUNT).map(|value| text_of(value.as_bytes()));
-    value.filter(|id| !id.is_empty())
+pub fn account_header(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let sent = headers.get_all(LINKED_ACCOUNT).iter();
+    only(sent.map(|value| accounts::account_id_of_header(value.as_bytes())))
 }
 
-/// Header bytes beyond ASCII are UTF-8 from most clients, and Latin-1 from those that take RFC 9110 at its oldest word.
-fn text_of(bytes: &[u8]) -> String {
-    let text =
-        std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().map(|byte| char::from(*byte)).collect(), str::to_owned);
-    text.trim().to_owned()
+/// The one id that is given. Of two, either may be what somebody else has put there.
+fn only(ids: impl Iterator<Item = String>) -> Result<Option<String>, Error> {
+    let mut ids = ids.filter(|id| !id.is_empty());
+    let first = ids.next();
+    if ids.any(|id| Some(id) != first) {
+        return Err(Error::Invalid {
+            code: Code::InvalidLinkedAccountId,
+            message: "linked_account_id is there more than once, and not the same".to_owned(),
+        });
+    }
+    Ok(first)
 }

@@ -192,6 +192,12 @@ impl Call<'_> {
         self
     }
 
+    /// Adds a header of any bytes.
+    pub(crate) fn bytes(mut self, name: &str, value: &[u8]) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
     /// Sets a JSON body.
     pub(crate) fn json(self, body: &Value) -> Self {
         self.raw(body.to_string())
