@@ -100,3 +100,76 @@ fn an_endpoint_that_asks_for_patience_gets_it_and_not_for_ever() {
         .told_to_wait(24 * 60 * LONGEST, NOW);
     assert_eq!(circuits.enter("e", NOW).unwrap_err(), NOW.after(LONGEST));
 }
+
+#[test]
+fn what_was_sent_before_the_wait_was_asked_for_does_not_end_it() {
+    let circuits = Circuits::default();
+    let [told, late, longer, shorter] = [(); 4].map(|()| circuits.enter("e", NOW).unwrap());
+    told.told_to_wait(10 * SECOND, NOW);
+    late.answered();
+    assert_eq!(circuits.enter("e", NOW).unwrap_err(), NOW.after(10 * SECOND));
+    longer.told_to_wait(20 * SECOND, NOW);
+    shorter.told_to_wait(SECOND, NOW);
+    assert_eq!(circuits.enter("e", NOW).unwrap_err(), NOW.after(20 * SECOND));
+    // One that is sent all the same shows how things are.
+    circuits.enter_anyhow("e").answered();
+    assert!(circuits.enter("e", NOW).is_ok());
+}
+
+#[test]
+fn the_failures_of_one_moment_open_the_circuit_once_and_late_successes_do_not_close_it() {
+    let circuits = Circuits::default();
+    let mut under_way: Vec<_> = (0..16).map(|_| circuits.enter("e", NOW).unwrap()).collect();
+    let late = under_way.split_off(14);
+    for pass in under_way {
+        pass.failed(0.9, NOW);
+    }
+    let until = circuits.enter("e", NOW).unwrap_err();
+    assert!(until <= NOW.after(3 * FIRST), "as long as the first time");
+    for pass in late {
+        pass.answered();
+    }
+    assert_eq!(circuits.enter("e", NOW).unwrap_err(), until);
+}
+
+#[test]
+fn failures_of_what_was_sent_before_the_last_answer_do_not_open_the_circuit() {
+    let circuits = Circuits::default();
+    let hanging: Vec<_> = (0..16).map(|_| circuits.enter("e", NOW).unwrap()).collect();
+    let until = opened(&circuits);
+    circuits.enter("e", until).unwrap().answered();
+    for pass in hanging {
+        pass.failed(0.9, until);
+    }
+    assert!(circuits.enter("e", until).is_ok());
+    let hanging: Vec<_> = (0..16).map(|_| circuits.enter("e", until).unwrap()).collect();
+    circuits.enter("e", until).unwrap().answered();
+    for pass in hanging {
+        pass.failed(0.9, until);
+    }
+    assert!(circuits.enter("e", until).is_ok());
+}
+
+#[test]
+fn one_that_tries_for_an_earlier_pause_gives_no_second_one_the_right_to_try() {
+    let circuits = Circuits::default();
+    let until = opened(&circuits);
+    let earlier = circuits.enter("e", until).unwrap();
+    circuits.enter_anyhow("e").failed(0.0, until);
+    let again = circuits.enter("e", until).unwrap_err();
+    let _tries = circuits.enter("e", again).unwrap();
+    drop(earlier);
+    assert!(circuits.enter("e", again).is_err(), "one at a time");
+}
+
+#[test]
+fn of_an_endpoint_that_works_nothing_is_remembered() {
+    let circuits = Circuits::default();
+    let (one, two) = (circuits.enter("e", NOW).unwrap(), circuits.enter_anyhow("e"));
+    one.answered();
+    assert_eq!(circuits.remembered(), 1);
+    drop(two);
+    assert_eq!(circuits.remembered(), 0);
+    opened(&circuits);
+    assert_eq!(circuits.remembered(), 1);
+}
