@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::circuit::{FAILURES, FIRST, LONGEST};
 use super::*;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, ManualClock, Sleep, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const MILLI: Duration = Duration::from_millis(1);
@@ -12,29 +12,132 @@ const BEARS: Limits = Limits {
     per_second: 5,
 };
 
+fn turn(rooms: &Rooms, application: &str) -> Turn {
+    rooms.queue_up(application, BEARS, NOW)
+}
+
+fn take(rooms: &Rooms, application: &str, now: Timestamp) -> Result<Place, NotYet> {
+    turn(rooms, application).take(now)
+}
+
 #[test]
 fn an_application_has_no_more_under_way_than_it_bears() {
     let rooms = Rooms::default();
-    assert_eq!(rooms.free("a", BEARS, NOW), 2);
-    let one = rooms.take("a", BEARS, NOW);
-    let _two = rooms.take("a", BEARS, NOW);
-    assert_eq!(rooms.free("a", BEARS, NOW), 0);
-    assert_eq!(rooms.free("b", BEARS, NOW), 2, "its neighbour is not concerned");
+    let one = take(&rooms, "a", NOW).unwrap();
+    let _two = take(&rooms, "a", NOW).unwrap();
+    assert_eq!(take(&rooms, "a", NOW).unwrap_err(), NotYet::Full);
+    assert!(take(&rooms, "b", NOW).is_ok(), "its neighbour is not concerned");
     drop(one);
-    assert_eq!(rooms.free("a", BEARS, NOW), 1);
+    let _three = take(&rooms, "a", NOW).unwrap();
+    assert_eq!(take(&rooms, "a", NOW).unwrap_err(), NotYet::Full);
 }
 
 #[test]
 fn no_more_are_begun_in_a_second_than_the_application_bears() {
     let rooms = Rooms::default();
+    let begin = |now| take(&rooms, "a", now).map(|place| place.begin());
     for _ in 0..5 {
-        drop(rooms.take("a", BEARS, NOW));
+        begin(NOW).unwrap();
     }
-    assert_eq!(rooms.free("a", BEARS, NOW), 0);
-    assert_eq!(rooms.free("a", BEARS, NOW.after(200 * MILLI).before(MILLI)), 0);
-    assert_eq!(rooms.free("a", BEARS, NOW.after(200 * MILLI)), 1);
-    drop(rooms.take("a", BEARS, NOW.after(200 * MILLI)));
-    assert_eq!(rooms.free("a", BEARS, NOW.after(10 * SECOND)), 2);
+    assert_eq!(begin(NOW), Err(NotYet::TooFast(200 * MILLI)));
+    let almost = NOW.after(200 * MILLI).before(MILLI);
+    assert_eq!(begin(almost), Err(NotYet::TooFast(MILLI)));
+    begin(NOW.after(200 * MILLI)).unwrap();
+    assert!(begin(NOW.after(200 * MILLI)).is_err());
+    for _ in 0..5 {
+        begin(NOW.after(10 * SECOND)).unwrap();
+    }
+    assert!(begin(NOW.after(10 * SECOND)).is_err());
+}
+
+#[test]
+fn a_place_with_which_nothing_was_sent_is_not_counted_as_begun() {
+    let rooms = Rooms::default();
+    for _ in 0..50 {
+        drop(take(&rooms, "a", NOW).unwrap());
+    }
+    for _ in 0..5 {
+        take(&rooms, "a", NOW).unwrap().begin();
+    }
+    assert!(take(&rooms, "a", NOW).is_err());
+}
+
+#[test]
+fn nobody_overtakes_and_who_does_not_come_holds_up_only_himself() {
+    let rooms = Rooms::default();
+    let (one, two) = (take(&rooms, "a", NOW).unwrap(), take(&rooms, "a", NOW).unwrap());
+    let [mut third, mut fourth, mut fifth] = [(); 3].map(|()| turn(&rooms, "a"));
+    drop(one);
+    assert_eq!(fourth.take(NOW).unwrap_err(), NotYet::Full, "the place is the third's");
+    drop(two);
+    let _fourth = fourth.take(NOW).unwrap();
+    assert_eq!(fifth.take(NOW).unwrap_err(), NotYet::Full, "one is kept for the third");
+    let third_place = third.take(NOW).unwrap();
+    assert_eq!(rooms.waiting("a"), 1);
+    drop(third_place);
+    let _fifth = fifth.take(NOW).unwrap();
+    assert_eq!(rooms.waiting("a"), 0);
+}
+
+/// What a future has come to.
+fn poll<T>(waiting: &mut std::pin::Pin<Box<impl Future<Output = T>>>) -> Option<T> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match waiting.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(done) => Some(done),
+        std::task::Poll::Pending => None,
+    }
+}
+
+#[test]
+fn callers_wait_for_their_turn_and_one_that_goes_away_leaves_the_queue() {
+    let (rooms, clock) = (Rooms::default(), ManualClock::at(NOW));
+    let (one, two) = (take(&rooms, "a", NOW).unwrap(), take(&rooms, "a", NOW).unwrap());
+    let [mut third, mut fourth, mut fifth] = [(); 3].map(|()| Box::pin(rooms.place("a", BEARS, &clock)));
+    for waiting in [&mut third, &mut fourth, &mut fifth] {
+        assert!(poll(waiting).is_none());
+    }
+    drop(one);
+    assert!(poll(&mut fourth).is_none());
+    drop(third);
+    let _fourth = poll(&mut fourth).expect("the third has gone away");
+    assert!(poll(&mut fifth).is_none());
+    drop(two);
+    assert!(poll(&mut fifth).is_some());
+}
+
+/// A clock whose waits end when the test says so.
+struct Bell(ManualClock, std::sync::Arc<tokio::sync::Notify>);
+
+impl Clock for Bell {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn sleep(&self, wait: Duration) -> Sleep {
+        let (until, clock, bell) = (self.now().after(wait), self.0.clone(), self.1.clone());
+        Box::pin(async move {
+            while clock.now() < until {
+                bell.notified().await;
+            }
+        })
+    }
+}
+
+#[test]
+fn callers_wait_by_the_clock_for_what_the_rate_allows() {
+    let rooms = Rooms::default();
+    let clock = Bell(ManualClock::at(NOW), std::sync::Arc::default());
+    for _ in 0..5 {
+        take(&rooms, "a", NOW).unwrap().begin();
+    }
+    let mut waiting = Box::pin(rooms.place("a", BEARS, &clock));
+    assert!(poll(&mut waiting).is_none());
+    clock.0.advance(199 * MILLI);
+    clock.1.notify_one();
+    assert!(poll(&mut waiting).is_none());
+    clock.0.advance(MILLI);
+    clock.1.notify_one();
+    assert!(poll(&mut waiting).is_some());
 }
 
 /// A circuit that has just opened, and until when.

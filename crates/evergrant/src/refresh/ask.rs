@@ -29,6 +29,7 @@ pub(super) async fn ask(app: &App, tenant: &Tenant, held: &Held) -> Result<Outco
             return Err(error);
         }
     };
+    held.place.begin();
     let answer = match probes::ask(app, &application, &credential).await {
         Ok(None) => return unverified(app, held).await,
         Ok(Some(reply)) => Ok(reply),

@@ -62,7 +62,7 @@ pub(super) async fn attempt(app: &App, tenant: &Tenant, held: &Held, why: Why) -
         }
     };
     let request = request(&prepared);
-    let way = match way(app, (&prepared.application, &request.url, &prepared.client_id), why) {
+    let way = match way(app, (&request.url, &prepared.client_id), why) {
         Ok(way) => way,
         Err(until) => {
             give_back(app, held, Some(until)).await?;
@@ -74,6 +74,7 @@ pub(super) async fn attempt(app: &App, tenant: &Tenant, held: &Held, why: Why) -
         give_back(app, held, None).await?;
         return Err(Error::Busy);
     }
+    held.place.begin();
     let answered = send(app, (held, &prepared), (request, way)).await;
     app.steps.at(Step::RefreshSent).await;
     let seen = read(app, held.connection(), &prepared, answered)?;

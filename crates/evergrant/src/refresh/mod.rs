@@ -7,8 +7,8 @@
 //!   again where another node is at it.
 //! * **No silent loss.** Claim and intent are one statement, so that a process that dies with a request under way leaves a
 //!   record of it. Every attempt that ends, ends in one transaction: outcome, state and event.
-//! * **No crowd.** An application gets no more than it bears, and an endpoint that fails is left alone for a while (`pace`).
-//!   One that hangs delays nobody else.
+//! * **No crowd.** An application gets no more refreshes than it bears, callers and the sweep taking turns, and an endpoint that
+//!   fails is left alone for a while (`pace`). One that hangs delays nobody else.
 //! * **No trust in clocks.** Leases are measured by the database's clock, and a worker looks at its own steady clock before each
 //!   request whether it could last longer than its lease; a token's life is counted from when it was asked for; the clock alone
 //!   flags nobody before clocks that are minutes apart agree.

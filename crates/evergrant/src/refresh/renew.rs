@@ -17,10 +17,11 @@ use crate::connections::{self, Connection, ConnectionStatus};
 use crate::egress::DEFAULT_TIMEOUT;
 use crate::error::Error;
 use crate::ids::ConnectionId;
+use crate::pace::{Limits, Place};
 use crate::steps::Step;
 use crate::tenants::Tenant;
 
-/// How long a caller waits for somebody else's renewal.
+/// How long a caller waits for a place of its application, and for somebody else's renewal.
 const WAIT: Duration = Duration::from_secs(10);
 /// How often another node's renewal is looked at: within this process nobody polls.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -42,6 +43,8 @@ pub(super) struct Held {
     pub(super) lease: Lease,
     /// When it was taken, by the worker's own clocks.
     pub(super) since: Moment,
+    /// Its application's, for as long as it lasts.
+    pub(super) place: Place,
 }
 
 impl Held {
@@ -56,8 +59,9 @@ impl Held {
 }
 
 /// Renews a connection if `why` demands it: alone, in this process and over all nodes. Who comes while that is under way waits
-/// for its outcome, and finds it in the connection that comes back; where its worker has died, takes over. Where it fails after
-/// sending, the intent stays as the record of a lost reply, and the lease lapses.
+/// for its outcome, and finds it in the connection that comes back; where its worker has died, takes over. Before anything is
+/// claimed it waits for a place of its application. Where it fails after sending, the intent stays as the record of a lost
+/// reply, and the lease lapses.
 pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> Result<Outcome, Error> {
     app.steps.at(Step::RefreshWanted).await;
     let flight = match app.flights.begin(id.as_str()) {
@@ -71,6 +75,8 @@ pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> R
             return waited(app, tenant, id).await;
         }
     };
+    let began = Moment::of(&*app.clock);
+    let place = place(app, tenant, id).await?;
     let since = Moment::of(&*app.clock);
     let mut tx = app.db.begin().await?;
     let now = app.db.lease_time(&mut tx, app.now()).await?;
@@ -79,11 +85,13 @@ pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> R
     tx.commit().await?;
     match claimed {
         // Boxed, since callers are many and this is large.
-        Some(lease) => Box::pin(with_lease(app, tenant, Held { lease, since }, why)).await,
+        Some(lease) => Box::pin(with_lease(app, tenant, Held { lease, since, place }, why)).await,
         None if why == Why::Due => as_it_is(app, tenant, id, Did::Waited).await,
         None => {
+            drop(place);
             app.steps.at(Step::RefreshWaiting).await;
-            let free = within(&*app.clock, WAIT, until_free(app, tenant, id)).await;
+            let left = WAIT.saturating_sub(began.age(&*app.clock));
+            let free = within(&*app.clock, left, until_free(app, tenant, id)).await;
             app.steps.at(Step::RefreshWaited).await;
             let lapsed = free.ok_or(Error::Busy)??;
             let outcome = waited(app, tenant, id).await?;
@@ -96,6 +104,19 @@ pub async fn renew(app: &App, tenant: &Tenant, id: &ConnectionId, why: Why) -> R
             Box::pin(renew(app, tenant, id, why)).await
         }
     }
+}
+
+/// Waits for a place of the application. Whoever has a lease does not wait for one: it might lapse.
+async fn place(app: &App, tenant: &Tenant, id: &ConnectionId) -> Result<Place, Error> {
+    let slug = connections::find(app, tenant, id).await?.slug;
+    let waiting = app.pace.rooms.place(&slug, limits(app, &slug), &*app.clock);
+    within(&*app.clock, WAIT, waiting).await.ok_or(Error::Busy)
+}
+
+/// What an application bears; of one that is gone from the catalogue, what any would.
+pub(super) fn limits(app: &App, slug: &str) -> Limits {
+    let application = app.catalog.get(slug);
+    application.map_or_else(Limits::default, |application| application.refreshing.limits)
 }
 
 /// Does what the plan says with a connection that is ours for now.

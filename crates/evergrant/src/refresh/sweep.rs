@@ -1,9 +1,10 @@
 //! Renewing and probing all that is due, continuously.
 //!
 //! What is due and has room is claimed in batches, each batch in one transaction, and begun; when half of what is under way
-//! has ended, more is claimed. So nobody waits for the slowest: an application that hangs fills its own room and no more.
+//! has ended, more is claimed. So nobody waits for the slowest: an application that hangs fills its own room and no more. Where
+//! there is no room, the sweep takes turns among the callers that wait for it too, and comes for them in the next round.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -11,14 +12,14 @@ use tokio_util::sync::CancellationToken;
 use super::lease::{self, LEASE};
 use super::outcome::Did;
 use super::plan::Why;
-use super::renew::{Held, times, with_lease};
+use super::renew::{Held, limits, times, with_lease};
 use super::store::{self, Due, Lane};
-use super::way::room;
+use super::way::admitted;
 use crate::app::App;
 use crate::clock::{Moment, Timestamp};
 use crate::error::Error;
 use crate::ids::TenantId;
-use crate::pace::{Crew, LOOK_EVERY, Place};
+use crate::pace::{Crew, LOOK_EVERY, Limits, Place, Turn};
 use crate::steps::Step;
 use crate::tenants::{self, Tenant};
 
@@ -35,6 +36,18 @@ struct Sweep {
     crew: Crew,
     /// Where the visit of the lanes goes on.
     from: Lane,
+    /// For places that were not free, by application; none is kept beyond the next round.
+    turns: HashMap<String, VecDeque<Turn>>,
+}
+
+/// One application's part in a round.
+struct Share {
+    limits: Limits,
+    /// What its token endpoint still admits.
+    admitted: u32,
+    turns: VecDeque<Turn>,
+    /// How many are due that have found no place.
+    left_over: usize,
 }
 
 /// Renews and probes what is due until `stop`; then begins nothing more, and finishes what has been begun.
@@ -45,6 +58,7 @@ pub async fn keep_running(app: &App, stop: &CancellationToken) -> Result<(), Err
         ended = sweep.begin_due().await.map(drop);
         sweep.crew.half_ended(app.clock.sleep(LOOK_EVERY), stop).await;
     }
+    sweep.turns.clear();
     sweep.crew.finish().await;
     ended
 }
@@ -71,6 +85,7 @@ pub async fn run_due(app: &App, stop: &CancellationToken) -> Result<usize, Error
             .half_ended(std::future::pending(), &CancellationToken::new())
             .await;
     };
+    sweep.turns.clear();
     sweep.crew.finish().await;
     ended
 }
@@ -81,12 +96,14 @@ impl Sweep {
             app: app.clone(),
             crew: Crew::of(AT_ONCE),
             from: Lane::default(),
+            turns: HashMap::new(),
         }
     }
 
     /// Begins what is due and has room; says how many.
     async fn begin_due(&mut self) -> Result<usize, Error> {
         if self.crew.free() == 0 {
+            self.turns.clear();
             return Ok(0);
         }
         let mut conn = self.app.db.read().await?;
@@ -98,33 +115,31 @@ impl Sweep {
     }
 
     /// Those for which there is room, in their order.
-    fn pick(&self, due: Vec<Due>, now: Timestamp) -> Vec<(Due, Option<Place>)> {
-        let mut rooms: HashMap<String, u32> = HashMap::new();
+    fn pick(&mut self, due: Vec<Due>, now: Timestamp) -> Vec<(Due, Place)> {
+        let mut before = std::mem::take(&mut self.turns);
+        let mut shares: HashMap<String, Share> = HashMap::new();
         let mut picked = Vec::new();
         for one in due {
             if picked.len() == self.crew.free() {
                 break;
             }
-            let application = self.app.catalog.get(&one.slug);
-            let free = rooms
-                .entry(one.slug.clone())
-                .or_insert_with(|| application.map_or(1, |application| room(&self.app, application, now)));
-            if *free > 0 {
-                *free -= 1;
-                let place = application.map(|application| {
-                    let limits = application.refreshing.limits;
-                    self.app.pace.rooms.take(&one.slug, limits, now)
-                });
+            let share = shares.entry(one.slug.clone()).or_insert_with(|| {
+                let turns = before.remove(&one.slug).unwrap_or_default();
+                Share::of(&self.app, (&one.slug, turns), now)
+            });
+            if let Some(place) = share.place(&self.app, &one.slug, now) {
                 picked.push((one, place));
             }
         }
+        let kept = shares.into_iter().map(|(slug, share)| (slug, share.turns_to_keep()));
+        self.turns = kept.collect();
         // All nodes lock rows in the same order, so that no two wait for each other.
         picked.sort_by(|(one, _), (other, _)| one.id.cmp(&other.id));
         picked
     }
 
     /// Claims them in one transaction, and begins those that nobody else has claimed.
-    async fn claim(&mut self, picked: Vec<(Due, Option<Place>)>) -> Result<usize, Error> {
+    async fn claim(&mut self, picked: Vec<(Due, Place)>) -> Result<usize, Error> {
         if picked.is_empty() {
             return Ok(0);
         }
@@ -156,13 +171,58 @@ impl Sweep {
             let Some(tenant) = tenants.get(&lease.connection.tenant).cloned() else {
                 continue;
             };
-            let held = Held { lease, since };
+            let held = Held { lease, since, place };
             self.crew.begin(async move {
                 one(&app, &tenant, held).await;
-                drop((flight, place));
+                drop(flight);
             });
         }
         Ok(begun)
+    }
+}
+
+impl Share {
+    fn of(app: &App, (slug, turns): (&str, VecDeque<Turn>), now: Timestamp) -> Self {
+        let application = app.catalog.get(slug);
+        Self {
+            limits: limits(app, slug),
+            admitted: application.map_or(1, |application| admitted(app, application, now)),
+            turns,
+            left_over: 0,
+        }
+    }
+
+    /// A place for one more, if there is one; else it takes a turn, of which callers leave it a few.
+    fn place(&mut self, app: &App, slug: &str, now: Timestamp) -> Option<Place> {
+        if self.admitted == 0 {
+            return None;
+        }
+        let limits = self.limits;
+        let queue_up = || app.pace.rooms.queue_up(slug, limits, now);
+        if self.left_over == 0 {
+            let mut turn = self.turns.pop_front().unwrap_or_else(&queue_up);
+            if let Ok(place) = turn.take(now) {
+                self.admitted -= 1;
+                return Some(place);
+            }
+            self.turns.push_front(turn);
+        }
+        self.left_over += 1;
+        if self.turns.len() < self.turns_wanted() {
+            self.turns.push_back(queue_up());
+        }
+        None
+    }
+
+    /// At most a quarter of the room: what the sweep does not come for at once stands empty until then.
+    fn turns_wanted(&self) -> usize {
+        let most = usize::try_from(self.limits.at_once / 4).unwrap_or(usize::MAX).max(1);
+        self.left_over.min(most)
+    }
+
+    fn turns_to_keep(mut self) -> VecDeque<Turn> {
+        self.turns.truncate(self.turns_wanted());
+        self.turns
     }
 }
 

@@ -8,7 +8,7 @@ use crate::catalog::{Application, OAuth2Scheme};
 use crate::clock::Timestamp;
 use crate::egress::{Reply, Unreachable};
 use crate::ids::random_fraction;
-use crate::pace::{Pass, Place};
+use crate::pace::Pass;
 
 /// The permission to send one request.
 pub(super) struct Way {
@@ -16,17 +16,11 @@ pub(super) struct Way {
     endpoint: Pass,
     /// One team's OAuth client there: it may have asked too often.
     client: Pass,
-    /// The sweep has taken one when it claimed.
-    _place: Option<Place>,
 }
 
 /// Whether a request may be sent now; else when to come back. Who demands a refresh by force is let through, since somebody wants
 /// to see the answer; it counts like any other.
-pub(super) fn way(
-    app: &App,
-    (application, url, client): (&Application, &Url, &str),
-    why: Why,
-) -> Result<Way, Timestamp> {
+pub(super) fn way(app: &App, (url, client): (&Url, &str), why: Why) -> Result<Way, Timestamp> {
     let now = app.now();
     let circuits = &app.pace.circuits;
     let endpoint = endpoint_name(url.as_str());
@@ -36,25 +30,15 @@ pub(super) fn way(
     } else {
         (circuits.enter(endpoint, now)?, circuits.enter(&client, now)?)
     };
-    let limits = application.refreshing.limits;
-    let place = (why != Why::Due).then(|| app.pace.rooms.take(&application.slug, limits, now));
-    Ok(Way {
-        endpoint,
-        client,
-        _place: place,
-    })
+    Ok(Way { endpoint, client })
 }
 
-/// How many refreshes of an application may be begun now, as far as that is known before a credential is opened.
-pub(super) fn room(app: &App, application: &Application, now: Timestamp) -> u32 {
-    let free = app
-        .pace
-        .rooms
-        .free(&application.slug, application.refreshing.limits, now);
+/// How many refreshes of an application its token endpoint admits now, as far as that is known before a credential is opened.
+pub(super) fn admitted(app: &App, application: &Application, now: Timestamp) -> u32 {
     let endpoint = application.oauth2.as_ref().map(OAuth2Scheme::refresh_endpoint);
     // One with variables is known only together with the customer's values.
     let admitted = endpoint.and_then(|url| app.pace.circuits.admits(endpoint_name(url), now));
-    free.min(admitted.unwrap_or(u32::MAX))
+    admitted.unwrap_or(u32::MAX)
 }
 
 /// The address without what may differ from request to request.

@@ -161,6 +161,88 @@ async fn a_provider_that_hangs_takes_its_own_room_and_delays_nobody_else() {
     .await;
 }
 
+/// A caller for each, who needs a token that lives for half an hour.
+fn callers(w: &Two, connections: &[Connection]) -> JoinSet<refresh::Did> {
+    let mut callers = JoinSet::new();
+    let need = Duration::from_mins(30);
+    for one in connections {
+        let (app, tenant, id) = (w.t.app.clone(), w.tenant().clone(), one.id.clone());
+        callers.spawn(async move {
+            let renewed = refresh::renew(&app, &tenant, &id, refresh::Why::Use { need }).await;
+            renewed.unwrap().did
+        });
+    }
+    callers
+}
+
+#[tokio::test]
+async fn many_callers_at_once_are_no_more_requests_than_their_application_bears() {
+    two("[refresh]\nat_once = 3", async |w| {
+        let all = w.connect_many("one", 40).await;
+        w.t.clock.advance(50 * MINUTE);
+        w.one.gate().shut();
+        let callers = callers(&w, &all);
+        let rooms = &w.t.app.pace.rooms;
+        until("three have gone in and the others wait", async || {
+            (rooms.waiting("one") == 37 && refreshes(&w.one) >= 3).then_some(())
+        })
+        .await;
+        assert_eq!(refreshes(&w.one), 3);
+        w.one.gate().open();
+        let renewed = callers.join_all().await;
+        assert!(renewed.iter().all(|did| *did == refresh::Did::Renewed), "{renewed:?}");
+        assert_eq!((refreshes(&w.one), rooms.waiting("one")), (40, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn callers_and_the_sweep_take_turns() {
+    two("[refresh]\nat_once = 1", async |w| {
+        let due = w.connect_many("one", 9).await;
+        w.t.clock.advance(56 * MINUTE);
+        let mut needed = w.connect_many("one", 1).await;
+        w.t.clock.advance(4 * MINUTE);
+        // Not due yet, so that the sweep does not see to it.
+        needed[0] = connections::find(&w.t.app, w.tenant(), &needed[0].id).await.unwrap();
+        w.one.gate().shut();
+        let stop = CancellationToken::new();
+        let mut engine = JoinSet::new();
+        let (app, told) = (w.t.app.clone(), stop.clone());
+        engine.spawn(async move { refresh::keep_running(&app, &told).await });
+        let rooms = &w.t.app.pace.rooms;
+        until("the sweep has one under way, and a turn", async || {
+            (refreshes(&w.one) == 1 && rooms.waiting("one") == 1).then_some(())
+        })
+        .await;
+        let (app, tenant, id) = (w.t.app.clone(), w.tenant().clone(), needed[0].id.clone());
+        let mut caller = JoinSet::new();
+        caller.spawn(async move { refresh::renew(&app, &tenant, &id, refresh::Why::Forced).await });
+        until("the caller waits", async || (rooms.waiting("one") == 2).then_some(())).await;
+        assert_eq!(refreshes(&w.one), 1);
+        w.one.gate().open();
+        let done = caller.join_next().await.unwrap().unwrap().unwrap();
+        assert_eq!(done.did, refresh::Did::Renewed);
+        let before = refreshes(&w.one);
+        assert!(
+            (3..8).contains(&before),
+            "after the sweep's turn, and not after all of it: {before}"
+        );
+        until("the sweep has gone on", async || {
+            (w.renewed(&due).await == 9).then_some(())
+        })
+        .await;
+        stop.cancel();
+        engine.join_next().await.unwrap().unwrap().unwrap();
+        assert_eq!(
+            (refreshes(&w.one), rooms.waiting("one")),
+            (10, 0),
+            "no turn is left behind"
+        );
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_endpoint_that_keeps_failing_is_left_alone_for_a_while() {
     two("[refresh]\nat_once = 1", async |w| {
