@@ -43,6 +43,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const CONNECTIONS: usize = 4000;
 const ROUNDS: usize = 3;
 const BATCH: usize = 64;
+/// Two applications, since one may fill no more than half of the sweep.
+const SLUGS: [&str; 2] = ["bench-one", "bench-two"];
 
 /// A token endpoint that rotates.
 async fn token(State(issued): State<Arc<AtomicUsize>>) -> ([(&'static str, &'static str); 1], String) {
@@ -67,12 +69,14 @@ impl Bench {
         let address = listener.local_addr().unwrap().to_string();
         let routes = Router::new().route("/token", post(token)).with_state(Arc::default());
         evergrant::jobs::Jobs::watch(async move { axum::serve(listener, routes).await.unwrap() });
-        let file = format!(
-            "slug = 'bench'\nname = 'Bench'\ndescription = 'For the bench.'\n[api]\nbase_url = 'http://{address}'\n\
-             [lifetimes]\nrotation = 'always'\n[refresh]\nat_once = 10000\nper_second = 1000000\n[oauth2]\n\
+        for slug in SLUGS {
+            let file = format!(
+                "slug = '{slug}'\nname = 'Bench'\ndescription = 'For the bench.'\n[api]\nbase_url = 'http://{address}'\n\
+             [lifetimes]\nrotation = 'always'\n[refresh]\nat_once = 128\nper_second = 1000000\n[oauth2]\n\
              authorization_url = 'http://{address}/authorize'\ntoken_url = 'http://{address}/token'\n"
-        );
-        std::fs::write(folder.join("bench.toml"), file).unwrap();
+            );
+            std::fs::write(folder.join(format!("{slug}.toml")), file).unwrap();
+        }
         let clock = ManualClock::at(Timestamp::from_millis(1_704_164_645_678));
         let database = folder.join("bench.db");
         let app = App::new(Handles {
@@ -100,12 +104,14 @@ impl Bench {
             .unwrap();
         drop(conn);
         let tenant = found.unwrap().tenant;
-        let client = clients::NewClient {
-            client_id: "bench".to_owned(),
-            secret: Some(Secret::from("secret".to_owned())),
-            scopes: None,
-        };
-        clients::set(&app, &tenant, "bench", client).await.unwrap();
+        for slug in SLUGS {
+            let client = clients::NewClient {
+                client_id: "bench".to_owned(),
+                secret: Some(Secret::from("secret".to_owned())),
+                scopes: None,
+            };
+            clients::set(&app, &tenant, slug, client).await.unwrap();
+        }
         let mut bench = Self {
             app,
             tenant,
@@ -119,9 +125,9 @@ impl Bench {
 
     async fn connect(&mut self) {
         let (app, tenant) = (&self.app, &self.tenant);
-        let application = app.catalog.get("bench").unwrap().clone();
-        let shape = application.oauth2.as_ref().unwrap().reply_shape();
         for n in 0..CONNECTIONS {
+            let application = app.catalog.get(SLUGS[n % SLUGS.len()]).unwrap().clone();
+            let shape = application.oauth2.as_ref().unwrap().reply_shape();
             let change = accounts::Change::of(&format!("account-{n}")).unwrap();
             accounts::upsert(app, tenant, &change).await.unwrap();
             let account = accounts::find(app, tenant, &format!("account-{n}")).await.unwrap();

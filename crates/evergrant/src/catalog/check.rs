@@ -7,6 +7,7 @@ use super::model::{Application, AuthType, InputField};
 use super::notices::Verification;
 use super::scheme::{KeyScheme, OAuth2Scheme, Placement};
 use super::{FileError, urls};
+use crate::pace::Limits;
 
 /// Path segments of our own routes, and what a confused client sends for a missing slug.
 const RESERVED: [&str; 22] = [
@@ -60,6 +61,13 @@ fn refreshing(app: &Application) -> Result<(), FileError> {
     let limits = app.refreshing.limits;
     if limits.at_once == 0 || limits.per_second == 0 {
         return Err(FileError::at("refresh", "`at_once` and `per_second` are at least 1"));
+    }
+    if limits.at_once > Limits::MOST_AT_ONCE {
+        let what = format!(
+            "at most {}, or an application that hangs would stop the refreshes of all others",
+            Limits::MOST_AT_ONCE
+        );
+        return Err(FileError::at("refresh.at_once", &what));
     }
     Ok(())
 }

@@ -192,6 +192,17 @@ placement = [{ kind = "bearer", token = "{key}" }]
 "#;
 
 #[test]
+fn no_application_may_fill_the_whole_sweep() {
+    let with = |at_once: u32| format!("{KEY_APP}\n[refresh]\nat_once = {at_once}\n");
+    assert!(load_custom(&[("acme.toml", &with(128))]).is_ok());
+    assert_eq!(
+        refusal(&[("acme.toml", &with(129))]),
+        "acme.toml field `refresh.at_once`: at most 128, or an application that hangs would stop the refreshes of all others"
+    );
+    assert!(refusal(&[("acme.toml", &with(0))]).contains("at least 1"));
+}
+
+#[test]
 fn the_catalogue_has_the_first_applications_sorted_by_name() {
     let slugs: Vec<_> = built_in().all().iter().map(|app| app.slug.clone()).collect();
     let wanted = [

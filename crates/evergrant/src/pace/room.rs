@@ -25,6 +25,12 @@ pub struct Limits {
     pub per_second: u32,
 }
 
+impl Limits {
+    /// The most that one application may have under way: half of what a process has of all, so that one that hangs leaves the
+    /// other half to the others.
+    pub const MOST_AT_ONCE: u32 = 128;
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

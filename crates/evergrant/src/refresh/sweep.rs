@@ -25,6 +25,10 @@ use crate::tenants::{self, Tenant};
 
 /// How many are under way at once, of all applications.
 pub const AT_ONCE: usize = 256;
+const _: () = assert!(
+    AT_ONCE >= 2 * Limits::MOST_AT_ONCE as usize,
+    "an application that hangs must leave half to the others"
+);
 /// How many due ones are looked at for that.
 const LOOKED_AT: i64 = 500;
 /// How long something that cannot be tried at all is put off.
