@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::app::App;
+use crate::clock::Clock;
 use crate::connections::KEPT_AFTER_DISCONNECT;
 use crate::error::Error;
 use crate::ledger::LATE;
@@ -26,6 +27,10 @@ const LONGEST_BACK_OFF: Duration = Duration::from_mins(1);
 /// How often hand-outs are written to the audit trail: in time, if writing takes no longer than that.
 const AUDIT_EVERY: Duration = Duration::from_millis(500);
 const _: () = assert!(AUDIT_EVERY.as_millis() * 2 <= LATE.as_millis());
+/// How long that loop rests where writing has failed: soon enough to be in time after one failure, and there is no hurry to get
+/// out of a database's way with so little.
+const AUDIT_AGAIN: Duration = Duration::from_millis(250);
+const _: () = assert!(AUDIT_EVERY.as_millis() + AUDIT_AGAIN.as_millis() < LATE.as_millis());
 
 /// Whether a round has left something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +56,8 @@ struct Job {
     rest: Duration,
     /// The rest grows to this while nothing is found.
     longest_rest: Duration,
+    /// The rest grows to this while rounds fail.
+    longest_back_off: Duration,
 }
 
 const JOBS: [Job; 5] = [
@@ -60,6 +67,7 @@ const JOBS: [Job; 5] = [
         round: |(app, stop)| Box::pin(async move { refresh::keep_running(&app, &stop).await.map(|()| Found::Nothing) }),
         rest: Duration::from_secs(1),
         longest_rest: Duration::from_secs(1),
+        longest_back_off: LONGEST_BACK_OFF,
     },
     Job {
         name: "deliver",
@@ -72,12 +80,14 @@ const JOBS: [Job; 5] = [
         },
         rest: Duration::from_secs(1),
         longest_rest: Duration::from_secs(1),
+        longest_back_off: LONGEST_BACK_OFF,
     },
     Job {
         name: "audit",
         round: |(app, _)| Box::pin(async move { Ok(batch(audit::write_hand_outs(&app).await?, usize::MAX)) }),
         rest: AUDIT_EVERY,
         longest_rest: AUDIT_EVERY,
+        longest_back_off: AUDIT_AGAIN,
     },
     Job {
         name: "foretell",
@@ -91,12 +101,14 @@ const JOBS: [Job; 5] = [
         },
         rest: Duration::from_mins(1),
         longest_rest: Duration::from_mins(1),
+        longest_back_off: LONGEST_BACK_OFF,
     },
     Job {
         name: "housekeeping",
         round: |(app, _)| Box::pin(async move { housekeeping(&app).await.map(|()| Found::Nothing) }),
         rest: Duration::from_hours(1),
         longest_rest: Duration::from_hours(1),
+        longest_back_off: LONGEST_BACK_OFF,
     },
 ];
 
@@ -193,11 +205,17 @@ impl Jobs {
     }
 
     async fn run(self, job: Job, app: App) {
+        let round = || (job.round)((app.clone(), self.stop.clone()));
+        self.keep_at(job, &*app.clock, round).await;
+    }
+
+    /// Begins one round after the other until the end is asked for, with a rest after each.
+    async fn keep_at(&self, job: Job, clock: &dyn Clock, round: impl Fn() -> Round) {
         let mut rest = job.rest;
         let mut failures = 0;
         while !self.stop.is_cancelled() {
             // A task of its own, so that a panic ends the round and not the loop.
-            let wait = match self.tasks.start((job.round)((app.clone(), self.stop.clone()))).await {
+            let wait = match self.tasks.start(round()).await {
                 Ok(Ok(found)) => {
                     failures = 0;
                     rest = if found == Found::Nothing {
@@ -215,7 +233,7 @@ impl Jobs {
                         error = &error as &dyn std::error::Error,
                         "a round failed"
                     );
-                    back_off(failures)
+                    job.back_off(failures)
                 }
                 Err(error) => {
                     failures += 1;
@@ -225,29 +243,96 @@ impl Jobs {
                         panicked = error.is_panic(),
                         "a round broke off"
                     );
-                    back_off(failures)
+                    job.back_off(failures)
                 }
             };
-            let _ = self.stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+            let _ = self.stop.run_until_cancelled(clock.sleep(wait)).await;
         }
     }
 }
 
-fn back_off(failures: u32) -> Duration {
-    BACK_OFF
-        .saturating_mul(1 << (failures - 1).min(6))
-        .min(LONGEST_BACK_OFF)
+impl Job {
+    fn back_off(&self, failures: u32) -> Duration {
+        BACK_OFF
+            .saturating_mul(1 << (failures - 1).min(6))
+            .min(self.longest_back_off)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+    use crate::clock::{ManualClock, Sleep, Timestamp};
+
+    fn job(name: &str) -> Job {
+        *JOBS.iter().find(|job| job.name == name).unwrap()
+    }
 
     #[test]
     fn a_failing_loop_rests_longer_and_longer_up_to_a_minute() {
+        let back_off = |failures| job("refresh").back_off(failures);
         let seconds: Vec<u64> = (1..=8).map(|failures| back_off(failures).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(back_off(u32::MAX), LONGEST_BACK_OFF);
+    }
+
+    /// A clock that moves on by itself where somebody waits.
+    struct Impatient(ManualClock);
+
+    impl Clock for Impatient {
+        fn now(&self) -> Timestamp {
+            self.0.now()
+        }
+
+        fn sleep(&self, wait: Duration) -> Sleep {
+            let clock = self.0.clone();
+            Box::pin(async move { clock.advance(wait) })
+        }
+    }
+
+    /// When the rounds of a loop begin, of which those fail that are named.
+    async fn rounds(job: Job, failing: &'static [usize]) -> Vec<Duration> {
+        const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+        let clock = ManualClock::at(START);
+        let (begun, jobs) = (Arc::new(Mutex::new(Vec::new())), Jobs::default());
+        let round = || -> Round {
+            let (clock, begun, stop) = (clock.clone(), begun.clone(), jobs.stop.clone());
+            Box::pin(async move {
+                let mut begun = begun.lock().unwrap();
+                begun.push(clock.now().since(START));
+                if begun.len() == 8 {
+                    stop.cancel();
+                }
+                if failing.contains(&begun.len()) {
+                    return Err(Error::Internal("a full disk"));
+                }
+                Ok(Found::Some)
+            })
+        };
+        jobs.keep_at(job, &Impatient(clock.clone()), round).await;
+        begun.lock().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn hand_outs_are_written_in_time_though_writing_them_has_failed_once() {
+        let begun = rounds(job("audit"), &[3, 6]).await;
+        let written: Vec<_> = (1..=8)
+            .filter(|round| ![3, 6].contains(round))
+            .map(|round| begun[round - 1])
+            .collect();
+        assert_eq!(written.len(), 6);
+        for pair in written.windows(2) {
+            // What was handed out right after the one had been written waits until the other.
+            assert!(pair[1] < pair[0] + LATE, "{begun:?}");
+        }
+        // However often it has failed, it is tried in every period.
+        let failing = rounds(job("audit"), &[1, 2, 3, 4, 5, 6, 7]).await;
+        assert!(
+            failing.windows(2).all(|pair| pair[1] <= pair[0] + AUDIT_EVERY),
+            "{failing:?}"
+        );
     }
 
     #[test]
