@@ -130,8 +130,9 @@ async fn measure(url: &str, engine: &str, goal: f64) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let load = Load::new(folder.path(), &ids, (address, key.value.expose()))?;
     println!("{engine}, {STORED} connections");
-    load.compare(32, (ROUNDS, goal))?;
-    load.compare(1, (1, goal))?;
+    let cached = (app.db.engine() == Engine::Sqlite).then_some(0.6);
+    load.compare(32, (ROUNDS, goal, cached))?;
+    load.compare(1, (1, goal, cached))?;
     jobs.stop(Duration::from_secs(30)).await;
     let waiting = tenants::audit::write_hand_outs(&app).await?;
     println!("  hand-outs not yet in the audit trail at the end: {waiting} entries\n");
@@ -282,7 +283,7 @@ impl Load {
         })
     }
 
-    fn compare(&self, connections: u32, (rounds, goal): (usize, f64)) -> anyhow::Result<()> {
+    fn compare(&self, connections: u32, (rounds, goal, cached): (usize, f64, Option<f64>)) -> anyhow::Result<()> {
         const ALL: &str = "1000000000";
         const CASES: [(&str, [&str; 3]); 4] = [
             ("fixed reply, no authentication", ["/bench/open/", "", ALL]),
@@ -309,11 +310,14 @@ impl Load {
                 middle.p99
             );
         }
-        for (case, word, goal) in [(2, "uncached", goal), (3, "cached", 0.6)] {
+        for (case, word, goal) in [(2, "uncached", Some(goal)), (3, "of 100", cached)] {
             let pairs = runs[case].iter().zip(&runs[1]);
             let ratio = median(pairs.map(|(credential, fixed)| credential.per_second / fixed.per_second));
-            let met = if ratio >= goal { "met" } else { "MISSED" };
-            println!("    {word}: {ratio:.2} of the authenticated reply   goal {goal}: {met}");
+            let what = match goal {
+                None => "remembered by nobody: no goal".to_owned(),
+                Some(goal) => format!("goal {goal}: {}", if ratio >= goal { "met" } else { "MISSED" }),
+            };
+            println!("    {word}: {ratio:.2} of the authenticated reply   {what}");
         }
         Ok(())
     }
