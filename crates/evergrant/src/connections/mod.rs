@@ -39,7 +39,7 @@ pub use credential::{Credential, Tokens, open, place, seal};
 pub use foretell::{FORETOLD_AT_ONCE, foretell_due};
 pub use fresh::Fresh;
 pub use list::{After, Filter, Listed, Standing, list};
-pub use look_up::{Which, look_up, store as look_up_store};
+pub use look_up::{Which, look_up, look_up_since, store as look_up_store};
 pub use model::{
     Connection, ConnectionStatus, EndBasis, Expected, Flag, KEPT_AFTER_DISCONNECT, KEPT_UNCHANGED, Named, OBSERVED,
     Schedule, Trouble, external_id, other_account,

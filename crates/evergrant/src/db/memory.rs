@@ -29,6 +29,10 @@ const VERSION: u32 = 3_007_000;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark([u8; HEADER]);
 
+/// What had been committed when somebody looked: the look-ups of one request share it, so that the index is read once for all.
+#[derive(Clone, Copy)]
+pub struct Glance(Option<Mark>);
+
 /// An answer, whatever its type.
 type Remembered = Arc<dyn Any + Send + Sync>;
 
@@ -82,11 +86,16 @@ impl Memory {
         }
     }
 
-    /// What is remembered, if it is still true.
-    pub(super) fn recall(&self, question: usize, values: &str) -> Option<Remembered> {
-        let now = self.mark()?;
+    /// What has been committed by now.
+    pub(super) fn glance(&self) -> Glance {
+        Glance(self.mark())
+    }
+
+    /// What is remembered, if it was true at that moment.
+    pub(super) fn recall(&self, Glance(seen): Glance, question: usize, values: &str) -> Option<Remembered> {
+        let seen = seen?;
         let answers = self.lock();
-        (answers.at == Some(now))
+        (answers.at == Some(seen))
             .then(|| answers.of.get(&question)?.get(values).cloned())
             .flatten()
     }

@@ -22,6 +22,7 @@ pub use dialect::Engine;
 use gather::Gather;
 pub use gather::LookUp;
 use group::{Member, Queue};
+pub use memory::Glance;
 use memory::Memory;
 
 use crate::clock::{Clock, Timestamp};
@@ -127,12 +128,31 @@ impl Db {
     where
         T: Send + Sync + 'static,
     {
+        self.look_up_since(self.glance(), question, values).await
+    }
+
+    /// What has been committed by now, for the look-ups of one request.
+    #[must_use]
+    pub fn glance(&self) -> Glance {
+        self.gather.memory.glance()
+    }
+
+    /// The same as of a moment of this request, or later.
+    pub async fn look_up_since<T>(
+        &self,
+        glance: Glance,
+        question: &'static LookUp<T>,
+        values: &[&str],
+    ) -> Result<Arc<T>, Error>
+    where
+        T: Send + Sync + 'static,
+    {
         // Nothing stored holds a NUL, and PostgreSQL refuses to look for one: others' questions must not fail with it.
         if values.iter().any(|value| value.contains('\0')) {
             return Ok(Arc::new((question.read)(&[])?));
         }
         let name = values.join("\0");
-        if let Some(known) = self.gather.memory.recall(question.statement.number(), &name)
+        if let Some(known) = self.gather.memory.recall(glance, question.statement.number(), &name)
             && let Ok(known) = known.downcast()
         {
             return Ok(known);

@@ -220,23 +220,26 @@ async fn what_nobody_commits_to_any_more_is_not_gone_by() {
     let before = memory.mark();
     assert!(before.is_some());
     memory.remember(before.unwrap(), (1, "a".to_owned()), Arc::new(7));
-    assert!(memory.recall(1, "a").is_some());
-    assert!(memory.recall(2, "a").is_none() && memory.recall(1, "b").is_none());
+    assert!(memory.recall(memory.glance(), 1, "a").is_some());
+    assert!(memory.recall(memory.glance(), 2, "a").is_none() && memory.recall(memory.glance(), 1, "b").is_none());
     first.close().await;
     assert!(memory.mark().is_none(), "the last one to close has removed the index");
-    assert!(memory.recall(1, "a").is_none());
+    assert!(memory.recall(memory.glance(), 1, "a").is_none());
 
     let url = format!("sqlite://{}?mode=rwc", folder.path().join("group.db").display());
     let second = Db::connect(&url, Some(4)).await.unwrap();
     let mut tx = second.begin().await.unwrap();
     note(&mut tx, "a").await.unwrap();
-    let during = memory.mark();
+    let (during, glance) = (memory.mark(), memory.glance());
     tx.commit().await.unwrap();
     let after = memory.mark();
     assert!(after.is_some() && after != during && after != before);
     memory.remember(during.unwrap(), (1, "a".to_owned()), Arc::new(7));
     assert!(
-        memory.recall(1, "a").is_none(),
+        memory.recall(memory.glance(), 1, "a").is_none(),
         "somebody has committed since it was asked"
     );
+    memory.remember(after.unwrap(), (1, "a".to_owned()), Arc::new(8));
+    assert!(memory.recall(memory.glance(), 1, "a").is_some());
+    assert!(memory.recall(glance, 1, "a").is_none(), "another moment's");
 }

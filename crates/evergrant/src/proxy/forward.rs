@@ -16,6 +16,7 @@ use super::{headers, lookup};
 use crate::app::App;
 use crate::catalog::Application;
 use crate::connections::{self, Connection, ConnectionStatus, Credential, Guard, Named, Observed, Writer};
+use crate::db::Glance;
 use crate::egress::Download;
 use crate::error::{CallFault, Error};
 use crate::reason::{Confidence, Verdict};
@@ -27,12 +28,14 @@ use crate::verdict::Judgement;
 const NEED: Duration = Duration::from_secs(30);
 
 /// Who calls, for whom.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Caller<'a> {
     /// The environment.
     pub tenant: &'a Tenant,
     /// The team's own id of its customer.
     pub linked_account_id: &'a str,
+    /// Since when what is looked up must be true.
+    pub since: Glance,
 }
 
 /// What a call is made with.
@@ -59,7 +62,7 @@ pub async fn forward(
 ) -> Result<Response<Download>, Error> {
     let tenant = caller.tenant;
     let wanted = (&**application, call.auth_type);
-    let found = lookup::connection(app, tenant, caller.linked_account_id, wanted).await?;
+    let found = lookup::connection(app, tenant, (caller.linked_account_id, caller.since), wanted).await?;
     let held = live(app, tenant, found).await?;
     let exchange = Exchange::new(app, call, held.connection().schedule.has_refresh_token);
     let Sent {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::catalog::{Application, AuthType};
 use crate::connections::{self, Named, Which};
+use crate::db::Glance;
 use crate::error::Error;
 use crate::tenants::Tenant;
 
@@ -13,7 +14,7 @@ use crate::tenants::Tenant;
 pub(super) async fn connection(
     app: &App,
     tenant: &Tenant,
-    account: &str,
+    (account, glance): (&str, Glance),
     (application, wanted): (&Application, Option<AuthType>),
 ) -> Result<Arc<Named>, Error> {
     if let Some(wanted) = wanted.filter(|wanted| !application.supports(*wanted)) {
@@ -28,5 +29,5 @@ pub(super) async fn connection(
         slug: &application.slug,
         auth_type: wanted,
     };
-    connections::look_up(app, tenant, which).await
+    connections::look_up_since(app, tenant, (glance, which)).await
 }

@@ -11,6 +11,6 @@ mod work;
 
 pub use model::{AccountSwitch, ApiKey, Environment, EnvironmentRow, NewKey, Organisation, Scope, Scopes, Tenant};
 pub use work::{
-    authenticate, create_key, create_organisation, ensure_default, name_signing_key, origin, revoke_key, sealer,
-    set_account_switch, set_origins, signing_key,
+    authenticate, authenticate_since, create_key, create_organisation, ensure_default, name_signing_key, origin,
+    revoke_key, sealer, set_account_switch, set_origins, signing_key,
 };

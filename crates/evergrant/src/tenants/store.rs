@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::model::{AccountSwitch, ApiKey, Environment, EnvironmentRow, Organisation, Scopes, Tenant};
 use crate::clock::Timestamp;
-use crate::db::{Db, LookUp};
+use crate::db::{Db, Glance, LookUp};
 use crate::error::Error;
 use crate::ids::{ApiKeyId, DataKeyId, OrgId, TenantId};
 use crate::vault::Sealed;
@@ -250,8 +250,8 @@ static FIND_KEY: LookUp<Option<Arc<ApiKey>>> = LookUp::new(
 );
 
 /// The key of a value, unless it is revoked. The one look-up that has no tenant: it finds the tenant.
-pub async fn find_key(db: &Db, hash: &str) -> Result<Option<Arc<ApiKey>>, Error> {
-    Ok(db.look_up(&FIND_KEY, &[hash]).await?.as_ref().clone())
+pub async fn find_key(db: &Db, glance: Glance, hash: &str) -> Result<Option<Arc<ApiKey>>, Error> {
+    Ok(db.look_up_since(glance, &FIND_KEY, &[hash]).await?.as_ref().clone())
 }
 
 const LIST_KEYS: &str = "SELECT k.id, k.tenant, e.org, e.name, k.name, k.hint, k.scopes, k.created_at, k.revoked_at \

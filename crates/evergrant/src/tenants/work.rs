@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::model::{AccountSwitch, ApiKey, Environment, EnvironmentRow, NewKey, Organisation, Scope, Scopes, Tenant};
 use super::store;
 use crate::app::App;
-use crate::db::Tx;
+use crate::db::{Glance, Tx};
 use crate::error::Error;
 use crate::ids::{ApiKeyId, DataKeyId, OrgId, TenantId, sha256_hex};
 use crate::secret::Secret;
@@ -175,8 +175,14 @@ pub async fn signing_key(app: &App, tenant: &Tenant) -> Result<Option<Secret>, E
 
 /// Whose key this is.
 pub async fn authenticate(app: &App, value: &str) -> Result<Arc<ApiKey>, Error> {
+    authenticate_since(app, (app.db.glance(), value)).await
+}
+
+/// The same as of a moment of this request, or later.
+pub async fn authenticate_since(app: &App, (glance, value): (Glance, &str)) -> Result<Arc<ApiKey>, Error> {
     let hash = sha256_hex(value.as_bytes());
-    store::find_key(&app.db, &hash).await?.ok_or(Error::InvalidApiKey)
+    let found = store::find_key(&app.db, glance, &hash).await?;
+    found.ok_or(Error::InvalidApiKey)
 }
 
 fn key_place(id: &ApiKeyId) -> Place<'_> {

@@ -11,6 +11,7 @@ use super::model::{ConnectionStatus, Named};
 use crate::accounts;
 use crate::app::App;
 use crate::catalog::AuthType;
+use crate::db::Glance;
 use crate::error::Error;
 use crate::ids::ConnectionId;
 use crate::tenants::Tenant;
@@ -40,6 +41,15 @@ impl<'a> From<&'a ConnectionId> for Which<'a> {
 
 /// The connection that is meant, as it is now.
 pub async fn look_up(app: &App, tenant: &Tenant, which: Which<'_>) -> Result<Arc<Named>, Error> {
+    look_up_since(app, tenant, (app.db.glance(), which)).await
+}
+
+/// The same as of a moment of this request, or later.
+pub async fn look_up_since(
+    app: &App,
+    tenant: &Tenant,
+    (glance, which): (Glance, Which<'_>),
+) -> Result<Arc<Named>, Error> {
     let (linked_account_id, slug, auth_type) = match which {
         Which::Id(id) => {
             let found = store::by_id(&app.db, &tenant.id, id).await?;
@@ -52,7 +62,7 @@ pub async fn look_up(app: &App, tenant: &Tenant, which: Which<'_>) -> Result<Arc
         } => (linked_account_id, slug, auth_type),
     };
     let found = if accounts::is_account_id(linked_account_id) {
-        store::of_customer(&app.db, &tenant.id, (linked_account_id, slug)).await?
+        store::of_customer(&app.db, glance, &tenant.id, (linked_account_id, slug)).await?
     } else {
         Vec::new()
     };

@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 
 use crate::connections::model::Named;
 use crate::connections::row::{COLUMNS, columns, connection};
-use crate::db::{Db, LookUp};
+use crate::db::{Db, Glance, LookUp};
 use crate::error::Error;
 use crate::ids::{ConnectionId, TenantId};
 
@@ -49,11 +49,12 @@ static OF_CUSTOMER: LookUp<Vec<Arc<Named>>> = LookUp::new(
 /// The live connections of a customer to an application: one for each auth type, at most.
 pub async fn of_customer(
     db: &Db,
+    glance: Glance,
     tenant: &TenantId,
     (linked_account_id, slug): (&str, &str),
 ) -> Result<Vec<Arc<Named>>, Error> {
     let values = [tenant.as_str(), linked_account_id, slug];
-    Ok(db.look_up(&OF_CUSTOMER, &values).await?.as_ref().clone())
+    Ok(db.look_up_since(glance, &OF_CUSTOMER, &values).await?.as_ref().clone())
 }
 
 /// A row of [`columns`] and, behind them, the account's name.

@@ -59,7 +59,9 @@ async fn passed(gateway: &Gateway, request: Request) -> Result<Response<Download
     let app = &gateway.app;
     let (parts, body) = request.into_parts();
     let key = parts.headers.get("x-api-key").and_then(|value| value.to_str().ok());
-    let key = tenants::authenticate(app, key.map(str::trim).ok_or(Error::InvalidApiKey)?).await?;
+    let key = key.map(str::trim).ok_or(Error::InvalidApiKey)?;
+    let since = app.db.glance();
+    let key = tenants::authenticate_since(app, (since, key)).await?;
     if !key.scopes.has(Scope::Write) {
         return Err(Error::ScopeLacking(Scope::Write.as_str()));
     }
@@ -72,6 +74,7 @@ async fn passed(gateway: &Gateway, request: Request) -> Result<Response<Download
     let caller = Caller {
         tenant: &key.tenant,
         linked_account_id: &account,
+        since,
     };
     proxy::forward(app, caller, (&application, call), &gateway.successes).await
 }

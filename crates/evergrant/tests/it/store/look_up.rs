@@ -26,7 +26,9 @@ async fn a_connection_is_found_with_its_customers_name_by_its_own_tenant_only() 
         assert_eq!(store::by_id(db, tenant, &unknown).await.unwrap(), None);
         assert_eq!(store::by_id(db, &stranger, &stored.id).await.unwrap(), None);
 
-        let found = store::of_customer(db, tenant, ("acct-7", "slack")).await.unwrap();
+        let found = store::of_customer(db, db.glance(), tenant, ("acct-7", "slack"))
+            .await
+            .unwrap();
         let mut found: Vec<_> = found.into_iter().map(|one| one.connection.clone()).collect();
         found.sort_by(|a, b| b.auth_type.as_str().cmp(a.auth_type.as_str()));
         assert_eq!(found, [stored, other]);
@@ -35,7 +37,12 @@ async fn a_connection_is_found_with_its_customers_name_by_its_own_tenant_only() 
             (tenant, "acct-8", "slack"),
             (&stranger, "acct-7", "slack"),
         ] {
-            assert!(store::of_customer(db, whose, (account, slug)).await.unwrap().is_empty());
+            assert!(
+                store::of_customer(db, db.glance(), whose, (account, slug))
+                    .await
+                    .unwrap()
+                    .is_empty()
+            );
         }
     })
     .await;
@@ -65,7 +72,10 @@ async fn of_questions_that_share_a_statement_each_gets_its_own_answer_whoever_ha
                     assert_eq!(store::by_id(&app.db, &wanted.tenant, &missing).await.unwrap(), None);
                     let slug = (&*found.as_ref().unwrap().linked_account_id, &*wanted.slug);
                     assert_eq!(
-                        store::of_customer(&app.db, &wanted.tenant, slug).await.unwrap().len(),
+                        store::of_customer(&app.db, app.db.glance(), &wanted.tenant, slug)
+                            .await
+                            .unwrap()
+                            .len(),
                         1
                     );
                     assert_eq!(found.unwrap().connection, wanted);
@@ -158,10 +168,14 @@ async fn what_another_process_revokes_flags_or_ends_is_seen_by_the_very_next_loo
                     (found.connection.version, &found.connection.status),
                     (one.version, &one.status)
                 );
-                let of_customer = store::of_customer(db, tenant, ("acct-7", "slack")).await.unwrap();
+                let of_customer = store::of_customer(db, db.glance(), tenant, ("acct-7", "slack"))
+                    .await
+                    .unwrap();
                 assert_eq!(of_customer, [found]);
                 assert_eq!(store::by_id(db, &stranger, &one.id).await.unwrap(), None);
-                let theirs = store::of_customer(db, &stranger, ("acct-7", "slack")).await.unwrap();
+                let theirs = store::of_customer(db, db.glance(), &stranger, ("acct-7", "slack"))
+                    .await
+                    .unwrap();
                 assert!(theirs.is_empty());
             }
         }
@@ -184,7 +198,7 @@ async fn what_another_process_revokes_flags_or_ends_is_seen_by_the_very_next_loo
         evergrant::connections::store::save(&mut tx, &one).await.unwrap();
         tx.commit().await.unwrap();
         assert!(
-            store::of_customer(db, tenant, ("acct-7", "slack"))
+            store::of_customer(db, db.glance(), tenant, ("acct-7", "slack"))
                 .await
                 .unwrap()
                 .is_empty()
@@ -241,7 +255,7 @@ async fn on_sqlite_nothing_is_asked_again_until_somebody_commits() {
     // A caller's endless text is answered, and not kept.
     let endless = "x".repeat(600);
     for _ in 0..2 {
-        let found = store::of_customer(&t.app.db, &one.tenant, (&endless, "slack"))
+        let found = store::of_customer(&t.app.db, t.app.db.glance(), &one.tenant, (&endless, "slack"))
             .await
             .unwrap();
         assert!(found.is_empty());
