@@ -9,7 +9,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::endpoints::event_list;
 use super::model::{Delivery, DeliveryState, Event, EventKind, WebhookType};
-use super::template::Values;
+use super::template::{Values, as_slack_text, escaped_for_slack};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::ids::{ConnectionId, DeliveryId, EventId, TenantId, WebhookId};
@@ -77,11 +77,18 @@ fn rendered(event: &Event, body: &str, template: &Value) -> Result<Option<String
         return Ok(None);
     }
     let event_value = serde_json::from_str(body).map_err(|_| Error::Internal("an event's body is JSON"))?;
-    let values = Values {
-        event: &event_value,
-        linked_account_name: event.about.name().unwrap_or(event.about.linked_account_id()),
+    let name = event.about.name().unwrap_or(event.about.linked_account_id());
+    let filled = |event: &Value, linked_account_name: &str| {
+        let values = Values {
+            event,
+            linked_account_name,
+        };
+        values.fill(template).to_string()
     };
-    Ok(Some(values.fill(template).to_string()))
+    Ok(Some(match WebhookType::of(template) {
+        WebhookType::Slack => filled(&as_slack_text(&event_value), &escaped_for_slack(name)),
+        WebhookType::Default | WebhookType::Custom => filled(&event_value, name),
+    }))
 }
 
 const INSERT_DELIVERY: &str = "INSERT INTO deliveries (id, tenant, event, webhook, body, attempts, fence, next_try_at) \

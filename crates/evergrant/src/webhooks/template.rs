@@ -14,6 +14,27 @@ pub(super) struct Values<'a> {
     pub(super) linked_account_name: &'a str,
 }
 
+/// A value as Slack shows it: word for word. `<`, `>` and `&` begin links, mentions and entities there, and a customer may
+/// choose its own name.
+pub(super) fn as_slack_text(value: &Value) -> Value {
+    match value {
+        Value::String(text) => escaped_for_slack(text).into(),
+        Value::Array(items) => items.iter().map(as_slack_text).collect(),
+        Value::Object(members) => {
+            let members = members.iter();
+            members
+                .map(|(name, value)| (name.clone(), as_slack_text(value)))
+                .collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    }
+}
+
+/// The three characters that Slack gives a meaning.
+pub(super) fn escaped_for_slack(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
 impl Values<'_> {
     /// A variable's value; null where the event has no such key, nothing where the name is no variable.
     fn of(&self, name: &str) -> Option<Value> {

@@ -23,6 +23,7 @@ mod reauth_link;
 mod restored;
 mod save;
 mod secrets;
+mod slack;
 mod spelling;
 mod storing;
 mod timeline;
