@@ -81,6 +81,7 @@ pub fn check_inputs(application: &Application, auth_type: AuthType, given: Input
     fields
         .iter()
         .try_for_each(|field| check_field(field, given.get(&field.name)))?;
+    application.check_addresses(auth_type, &given)?;
     Ok(given)
 }
 

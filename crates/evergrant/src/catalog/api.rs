@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::model::InputField;
+use super::model::{Application, AuthType, InputField};
 use super::urls::expand;
 
 /// The token reply names the API's address; it is believed only under the file's own host suffixes.
@@ -88,6 +88,22 @@ pub struct Probe {
     /// JSON pointers and values that prove success besides a 2xx status.
     #[serde(default)]
     pub expect: BTreeMap<String, Value>,
+}
+
+impl Application {
+    /// Whether typed-in values make the addresses that calls go to: the API's base, where no token reply names it, and the
+    /// call that proves a key. A value that does not is found out before it is stored.
+    pub fn check_addresses(&self, auth_type: AuthType, values: &BTreeMap<String, String>) -> Result<(), TemplateError> {
+        if auth_type == AuthType::OAuth2 && self.api_base_is_in_reply() {
+            return Ok(());
+        }
+        let base = self.api_base(auth_type, values, None)?;
+        let scheme = self.keybased.as_ref().filter(|_| auth_type == AuthType::Keybased);
+        match scheme.and_then(|scheme| scheme.probe.as_ref()) {
+            Some(probe) => probe.address(&base, self.inputs(auth_type), values).map(drop),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Probe {

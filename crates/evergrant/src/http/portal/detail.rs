@@ -1,6 +1,7 @@
 //! One application: how the account stands with it, and what can be done about it.
 
 use askama::Template;
+use evergrant_oauth::TemplateError;
 
 use super::form::{FormField, Input};
 use super::page::Frame;
@@ -89,6 +90,12 @@ impl DetailPage {
         let asked = application.inputs(self.auth_type);
         for (field, shown) in asked.iter().zip(&mut self.fields) {
             shown.keep((field, lang), typed);
+        }
+        // Each value may be fine, and one of them still make no address.
+        let fine = self.fields.iter().all(|field| field.error.is_none());
+        if fine && let Err(TemplateError::Refused(name)) = application.check_addresses(self.auth_type, typed) {
+            let refused = self.fields.iter_mut().filter(|shown| shown.name == name);
+            refused.for_each(|shown| shown.error = Some(lang.say("form.misfit").to_owned()));
         }
         let marked = self.fields.iter().any(|field| field.error.is_some());
         self.chose = true;

@@ -3,11 +3,12 @@
 use axum::http::{Method, StatusCode};
 use evergrant::authorize;
 use evergrant::catalog::AuthType;
+use evergrant::clock::ManualClock;
 use evergrant::connections::{self, Fresh, Given};
 use evergrant::secret::Secret;
 use serde_json::json;
 
-use crate::support::{Answer, TestApp, on_both};
+use crate::support::{Answer, START, Surroundings, TestApp, TestDatabase, on_both};
 
 /// A browser with the pages open.
 struct Browser<'a> {
@@ -256,4 +257,54 @@ async fn disconnecting_needs_the_pages_own_form_and_says_what_it_did() {
         );
     })
     .await;
+}
+
+const ACME: &str = r#"
+slug = "acme"
+name = "Acme"
+description = "Things"
+[api]
+base_url = "https://{sub}.acme.example.com"
+[keybased]
+input = [{ name = "sub", label = "Subdomain" }, { name = "key", label = "Key", secret = true }]
+placement = [{ kind = "bearer", token = "{key}" }]
+"#;
+
+/// With and without a call that proves a key: neither may be the first to notice.
+#[tokio::test]
+async fn a_value_that_makes_no_address_is_refused_and_marked_in_the_form() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("acme.toml"), ACME).unwrap();
+    let proved = ACME.replace("\"acme\"", "\"acme-proved\"") + "probe = { url = \"/me\" }\n";
+    std::fs::write(folder.path().join("acme-proved.toml"), proved).unwrap();
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
+        let around = Surroundings {
+            custom: Some(folder.path().to_owned()),
+            ..Surroundings::default()
+        };
+        let t = TestApp::start_in(database, ManualClock::at(START), around).await;
+        let browser = Browser::open(&t, "a").await;
+        let token = t.session("a").await;
+        for slug in ["acme", "acme-proved"] {
+            for sub in ["a.b", "..", "127.0.0.1", "x@y", "a/../b"] {
+                let body = json!({ "sub": sub, "key": "k" });
+                let save = t.by_session(Method::POST, &format!("/api/v2/app/{slug}/save"), &token);
+                assert_eq!(
+                    save.json(&body).refused(400).await,
+                    "`sub` is not valid",
+                    "{slug} {sub}"
+                );
+                let form = format!("action=connect&auth_type=keybased&f.sub={sub}&f.key=k");
+                let again = browser.post(slug, &form).await;
+                assert_eq!(again.status, StatusCode::BAD_REQUEST, "{slug} {sub}: {}", again.text);
+                assert!(again.text.contains("Please check the marked fields."), "{}", again.text);
+                assert!(again.text.contains("aria-invalid=\"true\""), "{}", again.text);
+            }
+            let path = format!("/api/v2/public/application/{slug}");
+            let application = t.get(&path).header("linked_account_id", "a").ok().await;
+            assert!(application.get("connected").is_none(), "{application}");
+        }
+        let save = t.by_session(Method::POST, "/api/v2/app/acme/save", &token);
+        save.json(&json!({ "sub": "a-b", "key": "k" })).ok().await;
+    }
 }
