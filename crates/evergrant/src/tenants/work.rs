@@ -236,10 +236,54 @@ pub fn origin(text: &str) -> Result<String, Error> {
     let wrong =
         || Error::invalid("an origin is https://host or https://host:port, without a path (http only for localhost)");
     let url = url::Url::parse(text.trim()).map_err(|_| wrong())?;
+    // A policy is a list of words with wildcards and semicolons, both of which URLs allow in a host.
+    let named = match url.host() {
+        Some(url::Host::Domain(name)) => name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')),
+        Some(url::Host::Ipv4(_) | url::Host::Ipv6(_)) => true,
+        None => false,
+    };
     let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    if !bare || url.password().is_some() || !(url.scheme() == "https" || (url.scheme() == "http" && local)) {
+    if !named || !bare || url.password().is_some() || !(url.scheme() == "https" || (url.scheme() == "http" && local)) {
         return Err(wrong());
     }
     Ok(url.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_one_origin_and_no_piece_of_a_policy() {
+        for (good, read) in [
+            ("https://app.example", "https://app.example"),
+            ("https://App.example:8443/", "https://app.example:8443"),
+            ("https://b\u{fc}cher.example", "https://xn--bcher-kva.example"),
+            ("https://203.0.113.7", "https://203.0.113.7"),
+            ("https://[2001:db8::1]:444", "https://[2001:db8::1]:444"),
+            ("http://localhost:3000", "http://localhost:3000"),
+        ] {
+            assert_eq!(origin(good).unwrap(), read);
+        }
+        for bad in [
+            "https://*",
+            "https://*.com",
+            "https://*.app.example",
+            "https://a;sandbox",
+            "https://a;frame-src",
+            "https://a,b",
+            "https://a'b",
+            "https://a_b",
+            "https://%2a",
+            "https://app.example/x",
+            "http://app.example",
+            "https://u@app.example",
+            "data:text/html,x",
+        ] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
 }
