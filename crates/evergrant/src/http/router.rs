@@ -146,10 +146,15 @@ fn pages() -> Router<App> {
         .route("/connect/{segment}/state", get(portal::state))
         .route("/reauth/{token}", get(portal::show_link).post(portal::follow_link))
         .route("/repair", get(portal::show_repair).post(portal::act_on_repair))
-        .route("/api/v1/{slug}/start/{token}", get(portal::start))
+        .route(
+            "/api/v1/{slug}/start/{token}",
+            get(portal::start).head(portal::unopened),
+        )
         .route(
             "/api/v1/{slug}/callback",
-            get(portal::callback).delete(api::notices::hear_of_client),
+            get(portal::callback)
+                .head(portal::unopened)
+                .delete(api::notices::hear_of_client),
         )
         .route("/notices/{id}", any(api::notices::hear))
         .route("/api/v1/{slug}/account", post(portal::decide))

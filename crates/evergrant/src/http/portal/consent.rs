@@ -70,6 +70,11 @@ pub async fn start(
     Ok(with_headers((StatusCode::FOUND, headers, "").into_response(), &[]))
 }
 
+/// `HEAD` on the start page or the callback: whoever scans links asks so, and must neither use one up nor end a consent.
+pub async fn unopened() -> Response {
+    with_headers(StatusCode::OK.into_response(), &[])
+}
+
 /// The cookie by which a browser is known again for ten minutes.
 pub(super) fn browser_cookie(app: &App, browser: &Secret, framed: bool) -> String {
     let https = is_https(app);

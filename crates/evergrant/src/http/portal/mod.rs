@@ -30,7 +30,7 @@ mod words;
 
 pub use account::{AccountPage, decide};
 pub use connect::{act, open_or_detail, state};
-pub use consent::{callback, start};
+pub use consent::{callback, start, unopened};
 pub use detail::DetailPage;
 pub use form::{FieldOption, FormField, Input};
 pub use icons::icon;

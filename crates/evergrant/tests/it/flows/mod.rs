@@ -22,6 +22,7 @@ mod notices;
 mod reauth_link;
 mod restored;
 mod save;
+mod scanners;
 mod secrets;
 mod slack;
 mod spelling;
