@@ -10,7 +10,9 @@ use axum::http::Method;
 use axum::http::request::Parts;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-pub use account::{Account, AnyAccount, Bearer, Caller, KeyAccount, SessionAccount, account_header, linked_account_id};
+pub use account::{
+    Account, AnyAccount, Bearer, Caller, KeyAccount, SessionAccount, WriterAccount, account_header, linked_account_id,
+};
 
 use super::error::ApiError;
 use crate::app::App;

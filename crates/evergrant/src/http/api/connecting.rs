@@ -18,8 +18,10 @@ use crate::catalog::{Application, AuthType};
 use crate::connections::Switch;
 use crate::error::{Code, Error};
 use crate::http::error::{ApiError, ErrorBody};
-use crate::http::extract::{Account, Admin, JsonBody, KeyAccount, Params, Segment, SessionAccount, linked_account_id};
-use crate::tenants::{self, AccountSwitch, Scope};
+use crate::http::extract::{
+    Account, Admin, JsonBody, KeyAccount, Params, Segment, SessionAccount, WriterAccount, linked_account_id,
+};
+use crate::tenants::{self, AccountSwitch};
 
 /// Where the customer's browser goes next.
 #[derive(Debug, Serialize, ToSchema)]
@@ -97,13 +99,11 @@ pub async fn integrate(
         (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub async fn oauth_url(
     State(app): State<App>,
-    admin: Admin,
-    KeyAccount(on): KeyAccount,
+    // The link it makes replaces a connection: not for keys that may only look.
+    WriterAccount(on): WriterAccount,
     Segment(slug): Segment,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuthUrl>, ApiError> {
-    // The link it makes replaces a connection: not for keys that may only look.
-    admin.demand(Scope::Write)?;
     auth_url(&app, &on, (&slug, query), Asker::at(None)).await
 }
 

@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
-use super::{Admin, header};
+use super::{Admin, caller, header};
 use crate::accounts::{self, LinkedAccount};
 use crate::app::App;
 use crate::error::{Code, Error};
@@ -12,7 +12,7 @@ use crate::http::error::ApiError;
 use crate::ids::SessionId;
 use crate::secret::Secret;
 use crate::sessions::{self, Session};
-use crate::tenants::Tenant;
+use crate::tenants::{Scope, Tenant};
 
 const LINKED_ACCOUNT: &str = "linked_account_id";
 
@@ -45,6 +45,10 @@ pub struct SessionAccount(pub Account);
 #[derive(Clone, Debug)]
 pub struct KeyAccount(pub Account);
 
+/// K + LA for what changes something whatever its method: the key must have `write`, and need not have `read`.
+#[derive(Clone, Debug)]
+pub struct WriterAccount(pub Account);
+
 /// K + LA, or S. A valid API key decides; the bearer is then not looked at (contract section 1, rule 4).
 #[derive(Clone, Debug)]
 pub struct AnyAccount(pub Account);
@@ -72,6 +76,16 @@ impl FromRequestParts<App> for KeyAccount {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let admin = Admin::from_request_parts(parts, app).await?;
+        Ok(Self(named_account(parts, app, admin.tenant).await?))
+    }
+}
+
+impl FromRequestParts<App> for WriterAccount {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let admin = caller(parts, app).await?;
+        admin.demand(Scope::Write)?;
         Ok(Self(named_account(parts, app, admin.tenant).await?))
     }
 }

@@ -158,6 +158,15 @@ async fn a_key_that_may_only_read_begins_no_consent() {
         let path = "/api/v2/public/linked-account/integration/oauth-url/slack";
         let call = t.call(Method::GET, path).header("linked_account_id", "a");
         call.header("x-api-key", key.value.expose()).refused(403).await;
+
+        // Nor need a key that begins one be able to read.
+        let write = Scopes::parse("write").unwrap();
+        let key = tenants::create_key(&t.app, &t.environment, "writer", write)
+            .await
+            .unwrap();
+        let call = t.call(Method::GET, path).header("linked_account_id", "a");
+        let message = call.header("x-api-key", key.value.expose()).refused(400).await;
+        assert!(message.contains("no OAuth client is set"), "{message}");
     })
     .await;
 }
