@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::http::error::{ApiError, ErrorBody};
 use crate::http::extract::{Admin, JsonBody};
 use crate::ids::WebhookId;
-use crate::tenants::Tenant;
+use crate::tenants::{Scope, Tenant};
 use crate::webhooks::{self, Change, Method, Webhook, WebhookType};
 
 /// A webhook as it is created or changed; on a change, only the fields that are sent change.
@@ -95,7 +95,8 @@ pub struct WebhookView {
     webhook_url: String,
     /// The template of the body.
     webhook_body: Value,
-    /// Extra request headers. The one place where their values are shown, and only to a holder of the API key.
+    /// Extra request headers. The one place where their values are shown, and only to a key with `write`; to others each reads
+    /// `[redacted]`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(required = false)]
     webhook_headers: BTreeMap<String, String>,
@@ -152,6 +153,16 @@ impl WebhookView {
             updated_at: webhook.updated_at.iso(),
             version: webhook.version,
         }
+    }
+
+    /// The same without the values of headers, which may be a receiver's token, where the key could not have set them.
+    fn shown_to(mut self, admin: &Admin) -> Self {
+        if !admin.key.scopes.has(Scope::Write) {
+            self.webhook_headers
+                .values_mut()
+                .for_each(|value| "[redacted]".clone_into(value));
+        }
+        self
     }
 
     fn all(tenant: &Tenant, webhooks: Vec<Webhook>) -> Json<Vec<Self>> {
@@ -216,7 +227,8 @@ fn webhook_id(path: Result<Path<String>, PathRejection>) -> Result<WebhookId, Er
     responses((status = 200, body = Vec<WebhookView>), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody)))]
 pub async fn list(State(app): State<App>, admin: Admin) -> Result<Json<Vec<WebhookView>>, ApiError> {
     let all = webhooks::list(&app, &admin.tenant).await?;
-    Ok(WebhookView::all(&admin.tenant, all))
+    let shown = |webhook| WebhookView::new(&admin.tenant, webhook).shown_to(&admin);
+    Ok(Json(all.into_iter().map(shown).collect()))
 }
 
 /// Adds a webhook.
@@ -257,7 +269,7 @@ pub async fn get(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<WebhookView>, ApiError> {
     let found = webhooks::get(&app, &admin.tenant, &webhook_id(id)?).await?;
-    Ok(Json(WebhookView::new(&admin.tenant, found)))
+    Ok(Json(WebhookView::new(&admin.tenant, found).shown_to(&admin)))
 }
 
 /// Changes the fields of a webhook that are sent.

@@ -95,3 +95,27 @@ async fn header_values_are_not_in_the_database_in_clear() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn header_values_are_shown_to_keys_that_may_write_alone() {
+    on_both(async |t| {
+        let headers = json!({ "webhook_headers": { "authorization": "Bearer canary-7f3a" } });
+        let made = made(&t, headers.clone()).await;
+        let path = format!("{PATH}/{}", made["_id"].as_str().unwrap());
+        assert_eq!(made["webhook_headers"], headers["webhook_headers"]);
+        assert_eq!(t.get(&path).ok().await, made);
+        let read = evergrant::tenants::Scopes::parse("read").unwrap();
+        let key = evergrant::tenants::create_key(&t.app, &t.environment, "reader", read)
+            .await
+            .unwrap();
+        let mut masked = made.clone();
+        masked["webhook_headers"] = json!({ "authorization": "[redacted]" });
+        let seen = |path: &str| {
+            let call = t.call(axum::http::Method::GET, path);
+            call.header("x-api-key", key.value.expose()).ok()
+        };
+        assert_eq!(seen(&path).await, masked);
+        assert_eq!(seen(PATH).await, json!([masked]));
+    })
+    .await;
+}
