@@ -14,7 +14,7 @@ pub fn is_public(ip: IpAddr) -> bool {
 }
 
 fn is_public_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, c, _] = ip.octets();
+    let [a, b, c, d] = ip.octets();
     let special = ip.is_loopback()
         || ip.is_private()
         || ip.is_link_local()
@@ -24,7 +24,8 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
         || (a == 100 && (64..128).contains(&b)) // carrier-grade NAT, RFC 6598
         || (a == 192 && b == 0 && c == 0) // IETF protocol assignments
         || (a == 192 && b == 88 && c == 99) // 6to4 relay anycast, deprecated
-        || (a == 198 && (b == 18 || b == 19)); // benchmarking, RFC 2544
+        || (a == 198 && (b == 18 || b == 19)) // benchmarking, RFC 2544
+        || [a, b, c, d] == [168, 63, 129, 16]; // Azure's host to its own machines, though the address is public
     !special
 }
 
@@ -54,6 +55,7 @@ mod tests {
         for ip in [
             "8.8.8.8",
             "1.1.1.1",
+            "168.63.129.15",
             "100.63.255.255",
             "100.128.0.1",
             "172.15.0.1",
@@ -70,6 +72,8 @@ mod tests {
         for ip in [
             "0.1.2.3",
             "127.255.255.254",
+            "168.63.129.16",
+            "::ffff:168.63.129.16",
             "169.254.0.1",
             "198.19.0.1",
             "224.0.0.1",
