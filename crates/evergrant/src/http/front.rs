@@ -13,6 +13,7 @@ use axum::http::Method;
 use axum::response::Response;
 
 use super::api::proxy::{self, Gateway};
+use super::error::too_many;
 use super::limit::Limiter;
 use super::middleware;
 use super::passing::Passing;
@@ -54,9 +55,12 @@ impl Service {
         let method = request.method().clone();
         // Boxed here, since each layer around it would move it once more.
         let work: Pin<Box<dyn Future<Output = Response> + Send>> = Box::pin(async move {
-            match self.limiter.refused(&self.app, &request) {
-                Some(refused) => refused,
-                None => proxy::forward(self.gateway, request).await,
+            match self.limiter.count(self.app.now(), &request) {
+                Err(wait) => too_many(wait),
+                Ok(counted) => {
+                    let answer = proxy::forward(self.gateway, request).await;
+                    self.limiter.answered(self.app.now(), &counted, answer)
+                }
             }
         });
         let answer = middleware::observed((method, route), middleware::caught(work)).await;

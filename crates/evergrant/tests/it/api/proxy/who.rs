@@ -146,3 +146,42 @@ async fn calls_are_counted_as_hand_outs_are() {
     assert!(!refused.headers().contains_key("x-evergrant-answered-by"));
     assert_eq!(w.provider.seen().len(), 100);
 }
+
+#[tokio::test]
+async fn refused_keys_count_for_the_address_and_a_providers_refusals_do_not() {
+    use tower::ServiceExt as _;
+    let w = World::sqlite().await;
+    // Its token is new: refusals are passed back as they are.
+    w.grant_with(CRM, None).await;
+    w.provider.answers(|_| super::world::reply(401, "{}"));
+    let limits = evergrant::http::Limits {
+        every: std::time::Duration::from_secs(100),
+        burst: 1,
+    };
+    let service = evergrant::http::router_with(w.t.app.clone(), limits);
+    let send = async |path: &str, key: &str| {
+        let request = axum::http::Request::get(path).header("x-api-key", key);
+        let request = request.header("linked_account_id", CUSTOMER);
+        let mut request = request.body(axum::body::Body::empty()).unwrap();
+        let from = std::net::SocketAddr::from(([10, 1, 2, 3], 4567));
+        request.extensions_mut().insert(axum::extract::ConnectInfo(from));
+        service.clone().oneshot(request).await.unwrap().status()
+    };
+    for _ in 0..50 {
+        assert_eq!(send(PATH, &w.t.key).await, 401);
+    }
+    for number in 0..100 {
+        assert_eq!(send(PATH, &format!("made-up-{number}")).await, 401);
+    }
+    assert_eq!(send(PATH, "made-up").await, 429);
+    assert_eq!(
+        send(PATH, &w.t.key).await,
+        401,
+        "the address may be that of a proxy in front"
+    );
+    // Elsewhere likewise.
+    let webhooks = "/api/v2/public/webhook";
+    assert_eq!(send(webhooks, "made-up").await, 401);
+    assert_eq!(send(webhooks, "made-up-2").await, 429);
+    assert_eq!(send(webhooks, &w.t.key).await, 200);
+}
