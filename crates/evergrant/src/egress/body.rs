@@ -36,6 +36,9 @@ pub enum UploadFault {
 #[derive(Clone)]
 pub struct Upload(Option<Arc<Mutex<Tape>>>);
 
+/// What a piece costs besides its bytes: its handle, and what stood between it and the next one in the buffer that both are cut from.
+const PIECE: usize = 64;
+
 struct Tape {
     source: Incoming,
     /// What has come so far, as long as it may be kept.
@@ -158,7 +161,7 @@ impl Tape {
         if self.outgrown {
             return;
         }
-        if let Some(room) = self.room.checked_sub(bytes.len()) {
+        if let Some(room) = self.room.checked_sub(bytes.len() + PIECE) {
             self.room = room;
             self.kept.push(bytes.clone());
         } else {
@@ -261,14 +264,14 @@ impl Download {
 
     /// Looks at the first `most` bytes, or at what there is of them when `patience` ends. Nothing is lost by it.
     pub async fn peek(&mut self, most: usize, patience: Duration) -> Vec<u8> {
-        let mut looked = Vec::new();
+        let (mut looked, mut beyond) = (Vec::new(), None);
         let look = async {
             while looked.len() < most {
                 match std::future::poll_fn(|context| self.read(context)).await {
                     Some(Ok(bytes)) => {
-                        let room = most - looked.len();
-                        looked.extend_from_slice(&bytes[..bytes.len().min(room)]);
-                        self.seen.push_back(bytes);
+                        let here = bytes.len().min(most - looked.len());
+                        looked.extend_from_slice(&bytes[..here]);
+                        beyond = Some(bytes.slice(here..));
                     }
                     Some(Err(fault)) => {
                         self.fault = Some(fault);
@@ -279,6 +282,10 @@ impl Download {
             }
         };
         let _ = tokio::time::timeout(patience, look).await;
+        // In one piece, whatever it came in: a piece may be a single byte.
+        let whole = [Some(Bytes::copy_from_slice(&looked)), beyond];
+        let whole = whole.into_iter().flatten().filter(|bytes| !bytes.is_empty());
+        self.seen.extend(whole);
         looked
     }
 

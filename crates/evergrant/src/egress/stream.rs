@@ -8,9 +8,10 @@ use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::USER_AGENT;
+use http::header::{TRANSFER_ENCODING, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http_body::Body as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
@@ -149,6 +150,11 @@ impl Egress {
         *out.method_mut() = request.method;
         *out.headers_mut() = request.headers;
         out.headers_mut().entry(USER_AGENT).or_insert(USER_AGENT_OF_OURS);
+        if !request.body.is_empty() && out.body().size_hint().exact().is_none() {
+            // Said for methods with which a body is rare: left to itself, hyper sends those without it.
+            let chunked = HeaderValue::from_static("chunked");
+            out.headers_mut().insert(TRANSFER_ENCODING, chunked);
+        }
         let answer = head(pool.request(out), request.body, self.limits.head).await?;
         let (parts, body) = answer.into_parts();
         let download = Download::new(body, (self.limits.response, self.limits.idle), has_length);

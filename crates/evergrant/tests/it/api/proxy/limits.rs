@@ -21,7 +21,7 @@ async fn world(limits: Limits) -> World {
 }
 
 /// A body that comes in pieces, without a length.
-fn pieces(pieces: Vec<&'static str>) -> Body {
+pub(super) fn pieces(pieces: Vec<&'static str>) -> Body {
     struct Pieces(std::vec::IntoIter<&'static str>);
     impl http_body::Body for Pieces {
         type Data = Bytes;
@@ -91,6 +91,21 @@ async fn a_body_without_a_length_is_counted_on_the_way() {
         (answer.status.as_u16(), &answer.json()["error"]),
         (413, &"BODY_TOO_LARGE".into())
     );
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_arrives_whatever_the_method() {
+    let w = world(Limits::default()).await;
+    for method in [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS, Method::POST] {
+        let call = w.call(method.clone(), "crm/a").raw(pieces(vec!["hello", "world"]));
+        assert_eq!(call.send().await.status, 200);
+        let seen = w.provider.seen().pop().unwrap();
+        assert_eq!((&seen.method, &seen.body[..]), (&method, &b"helloworld"[..]));
+        assert_eq!(seen.header("transfer-encoding"), Some("chunked"));
+        assert_eq!(w.call(method.clone(), "crm/a").send().await.status, 200);
+        let seen = w.provider.seen().pop().unwrap();
+        assert_eq!((&seen.method, seen.header("transfer-encoding")), (&method, None));
+    }
 }
 
 #[tokio::test]

@@ -117,6 +117,30 @@ async fn an_error_that_is_looked_at_is_passed_on_whole() {
 }
 
 #[tokio::test]
+async fn an_error_in_many_small_pieces_is_held_as_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let w = World::at(&listener, Limits::default()).await;
+    let (address, _server) = w.on_a_socket().await;
+    let mut caller = TcpStream::connect(&address).await.unwrap();
+    let start = request(&w, "GET /api/v2/public/proxy/templated/a", "");
+    caller.write_all(start.as_bytes()).await.unwrap();
+    let (mut provider, _) = listener.accept().await.unwrap();
+    read_until(&mut provider, "\r\n\r\n").await;
+    let answer = format!(
+        "HTTP/1.1 403 Forbidden\r\ntransfer-encoding: chunked\r\n\r\n{}0\r\n\r\n",
+        "1\r\nx\r\n".repeat(0x1f4)
+    );
+    provider.write_all(answer.as_bytes()).await.unwrap();
+    let heard = read_until(&mut caller, "\r\n0\r\n\r\n").await;
+    let body = heard.split_once("\r\n\r\n").unwrap().1;
+    let whole = "x".repeat(0x1f4);
+    assert!(
+        body.eq_ignore_ascii_case(&format!("1f4\r\n{whole}\r\n0\r\n\r\n")),
+        "{body}"
+    );
+}
+
+#[tokio::test]
 async fn when_the_caller_hangs_up_the_provider_is_hung_up_on() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let w = World::at(&listener, Limits::default()).await;
