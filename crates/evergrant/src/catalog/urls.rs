@@ -7,23 +7,26 @@ use url::Url;
 
 use super::model::InputField;
 use super::scheme::Placement;
+use crate::egress::path;
 use crate::secret::Secret;
 
 /// The address of a template, filled in. A field with a `pattern` may stand for several DNS labels in a host, one
-/// with options for one of them; any other is one label.
+/// with options for one of them; any other is one label. In a path it is held to what callers of the proxy are.
 pub fn expand(template: &str, fields: &[InputField], values: &BTreeMap<String, String>) -> Result<Url, TemplateError> {
     if !template.contains('{') {
         // Checked when the file was read; most are like this, and it stands before every call.
         return Url::parse(template).map_err(|_| TemplateError::Unfit);
     }
     let parsed = parse(template, fields).map_err(|_| TemplateError::Unfit)?;
-    parsed.expand(values, &|name, value| {
+    let url = parsed.expand(values, &|name, value| {
         let pattern = fields
             .iter()
             .find(|field| field.name == name)
             .and_then(|field| field.pattern.as_ref());
         pattern.is_some_and(|pattern| pattern.matches(value))
-    })
+    })?;
+    path::check(url.path()).map_err(|_| TemplateError::Unfit)?;
+    Ok(url)
 }
 
 /// A template over the fields of a form.

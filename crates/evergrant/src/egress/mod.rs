@@ -7,6 +7,7 @@
 
 mod address;
 mod body;
+pub mod path;
 mod reply;
 mod stream;
 mod transport;

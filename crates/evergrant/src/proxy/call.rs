@@ -3,9 +3,9 @@
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
 
-use super::{headers, path};
+use super::headers;
 use crate::catalog::AuthType;
-use crate::egress::{Incoming, Limits};
+use crate::egress::{Incoming, Limits, path};
 use crate::error::{CallFault, Error};
 
 /// Names the auth type, for an application of which a customer has connections of both.

@@ -8,14 +8,14 @@ use url::Url;
 
 use super::call::Call;
 use super::compressed::offer_readable;
-use super::headers::without_body;
+use super::headers::{without_alike, without_body};
+use super::query;
 use super::redirect::{self, Redirect};
 use crate::app::App;
 use crate::catalog::Application;
 use crate::connections::{Access, Credential};
 use crate::egress::{Download, StreamError, Streamed, Unreachable, Upload, UploadFault};
 use crate::error::{CallFault, Error};
-use crate::secret::Secret;
 
 /// A call that can be sent, perhaps twice.
 pub(super) struct Exchange {
@@ -23,10 +23,14 @@ pub(super) struct Exchange {
     path: String,
     query: Option<String>,
     headers: HeaderMap,
-    pub(super) body: Upload,
+    body: Upload,
     follow: u8,
     /// Ends when the caller has hung up, where that does not end us anyway.
     gone: Option<CancellationToken>,
+    /// Where redirects led, once it has been sent.
+    at: Option<Hop>,
+    /// Whether a request that may have changed something was answered, by a redirect to where its outcome can be read.
+    acted: bool,
 }
 
 /// An answer, and whether it speaks of the credential: not where a redirect led to another host.
@@ -39,10 +43,12 @@ pub(super) struct Sent {
 struct Hop {
     method: Method,
     host: Url,
+    /// Without the credential.
     target: PathAndQuery,
-    headers: HeaderMap,
     with_body: bool,
     trusted: bool,
+    /// How many redirects may still be followed.
+    left: u8,
 }
 
 impl Exchange {
@@ -60,6 +66,8 @@ impl Exchange {
             body: Upload::new(call.body, (limits.request, kept)),
             follow: call.follow,
             gone: None,
+            at: None,
+            acted: false,
         }
     }
 
@@ -71,40 +79,66 @@ impl Exchange {
         }
     }
 
-    /// Sends it with a credential.
+    /// Whether it can be sent again.
+    pub(super) fn can_repeat(&self) -> bool {
+        self.at.as_ref().is_some_and(|hop| !hop.with_body) || self.body.is_whole()
+    }
+
+    /// What a caller is told of a failure: never that nothing was sent, where something was.
+    pub(super) fn told(&self, error: Error) -> Error {
+        match error {
+            Error::Call(CallFault::NotConnected) | Error::ProviderUnavailable { .. } | Error::Busy if self.acted => {
+                Error::Call(CallFault::ReplyLost)
+            }
+            other => other,
+        }
+    }
+
+    /// Sends it with a credential. A second time it begins with the request that was answered last: those before were answered by
+    /// a redirect, and whoever did what a `POST` asked for must not do it twice.
     pub(super) async fn send(
-        &self,
+        &mut self,
         app: &App,
         application: &Application,
         credential: &Credential,
     ) -> Result<Sent, Error> {
         let access = Access::of(application, credential)?;
-        let mut hop = self.first(application, &access)?;
-        let mut left = self.follow;
+        let mut hop = match self.at.take() {
+            Some(hop) => hop.below(&access.base),
+            None => self.first(&access)?,
+        };
         loop {
-            let mut answer = self.once(app, &mut hop).await?;
-            let next = (left > 0)
+            let sent = self.once(app, (application, &access), &hop).await;
+            let mut answer = sent.map_err(|error| self.told(error))?;
+            let next = (hop.left > 0)
                 .then(|| self.next(&hop, &answer, (application, &access)))
                 .flatten();
             let Some(next) = next else {
                 conceal(&mut answer, &access);
+                let with_credential = hop.trusted;
+                self.at = (hop.left < self.follow).then_some(hop);
                 return Ok(Sent {
                     answer,
-                    with_credential: hop.trusted,
+                    with_credential,
                 });
             };
-            left -= 1;
+            self.acted |= !hop.method.is_safe() && next.method != hop.method;
             hop = next;
         }
     }
 
-    async fn once(&self, app: &App, hop: &mut Hop) -> Result<Response<Download>, Error> {
+    async fn once(
+        &self,
+        app: &App,
+        (application, access): (&Application, &Access<'_>),
+        hop: &Hop,
+    ) -> Result<Response<Download>, Error> {
         let none = Upload::NONE;
         let request = Streamed {
             method: hop.method.clone(),
             host: &hop.host,
-            target: hop.target.clone(),
-            headers: std::mem::take(&mut hop.headers),
+            target: hop.target(access)?,
+            headers: self.headers(hop, (application, access))?,
             body: if hop.with_body { &self.body } else { &none },
         };
         let answer = match &self.gone {
@@ -117,13 +151,24 @@ impl Exchange {
         answer.map_err(|error| Error::Call(fault(error)))
     }
 
-    fn first(&self, application: &Application, access: &Access<'_>) -> Result<Hop, Error> {
+    fn headers(&self, hop: &Hop, (application, access): (&Application, &Access<'_>)) -> Result<HeaderMap, Error> {
+        let mut headers = self.headers.clone();
+        if !hop.with_body {
+            without_body(&mut headers);
+        }
+        if hop.trusted {
+            put(&mut headers, application, access)?;
+        }
+        Ok(headers)
+    }
+
+    fn first(&self, access: &Access<'_>) -> Result<Hop, Error> {
         let mut text = access.base.path().trim_end_matches('/').to_owned() + &self.path;
         if text.is_empty() {
             text.push('/');
         }
         if let Some(query) = &self.query {
-            if names(query).any(|name| access.query.iter().any(|(ours, _)| *ours == name)) {
+            if access.query.iter().any(|(ours, _)| query::names(query, ours)) {
                 return Err(Error::invalid(
                     "the query must not hold the parameter in which this application takes its credential",
                 ));
@@ -131,18 +176,13 @@ impl Exchange {
             text.push('?');
             text.push_str(query);
         }
-        append(&mut text, access);
-        let target = PathAndQuery::from_maybe_shared(Bytes::from(text))
-            .map_err(|_| Error::invalid("the path and the query make no address"))?;
-        let mut headers = self.headers.clone();
-        put(&mut headers, application, access)?;
         Ok(Hop {
             method: self.method.clone(),
             host: access.base.clone(),
-            target,
-            headers,
+            target: address(text)?,
             with_body: true,
             trusted: true,
+            left: self.follow,
         })
     }
 
@@ -168,44 +208,46 @@ impl Exchange {
         if with_body && !self.body.is_whole() {
             return None;
         }
-        let mut headers = self.headers.clone();
-        if !with_body {
-            without_body(&mut headers);
-        }
-        let mut text = to[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
-        if trusted {
-            put(&mut headers, application, access).ok()?;
-            append(&mut text, access);
-        }
-        let target = PathAndQuery::from_maybe_shared(Bytes::from(text)).ok()?;
+        let text = &to[url::Position::BeforePath..url::Position::AfterQuery];
+        let text = if trusted {
+            query::without_ours(text, &access.query)
+        } else {
+            text.to_owned()
+        };
         Some(Hop {
             method,
+            target: address(text).ok()?,
             host: to,
-            target,
-            headers,
             with_body,
             trusted,
+            left: hop.left - 1,
         })
     }
 }
 
-/// The names in a query, decoded.
-fn names(query: &str) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
-    url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name)
+impl Hop {
+    /// The same, with a credential that may have come with an API elsewhere.
+    fn below(self, base: &Url) -> Self {
+        Self {
+            trusted: self.trusted && self.host.origin() == base.origin(),
+            ..self
+        }
+    }
+
+    /// The target with the credential, where that stands in the query.
+    fn target(&self, access: &Access<'_>) -> Result<PathAndQuery, Error> {
+        if !self.trusted || access.query.is_empty() {
+            return Ok(self.target.clone());
+        }
+        let mut text = self.target.as_str().to_owned();
+        query::append(&mut text, &access.query);
+        address(text)
+    }
 }
 
-/// Appends the credential to the query of an address, unless a redirect has brought it along.
-fn append(text: &mut String, access: &Access<'_>) {
-    for (name, value) in &access.query {
-        let query = text.split_once('?').map(|(_, query)| query);
-        if query.is_some_and(|query| names(query).any(|known| known == *name)) {
-            continue;
-        }
-        text.push(if query.is_some() { '&' } else { '?' });
-        text.extend(url::form_urlencoded::byte_serialize(name.as_bytes()));
-        text.push('=');
-        text.extend(url::form_urlencoded::byte_serialize(value.expose().as_bytes()));
-    }
+fn address(text: String) -> Result<PathAndQuery, Error> {
+    PathAndQuery::from_maybe_shared(Bytes::from(text))
+        .map_err(|_| Error::invalid("the path and the query make no address"))
 }
 
 /// Puts the credential into the headers, over whatever the caller says there. What the application's file wants besides may be
@@ -221,6 +263,7 @@ fn put(headers: &mut HeaderMap, application: &Application, access: &Access<'_>) 
         if at < fixed {
             headers.entry(name).or_insert(value);
         } else {
+            without_alike(headers, &name);
             headers.insert(name, value);
         }
     }
@@ -234,18 +277,10 @@ fn conceal(answer: &mut Response<Download>, access: &Access<'_>) {
     }
     for name in [header::LOCATION, header::CONTENT_LOCATION, header::LINK] {
         let told = answer.headers().get_all(&name).iter();
-        if told.into_iter().any(|value| holds(value, &access.query)) {
+        if told.into_iter().any(|value| query::holds(value, &access.query)) {
             answer.headers_mut().remove(name);
         }
     }
-}
-
-fn holds(value: &HeaderValue, query: &[(String, Secret)]) -> bool {
-    let text = String::from_utf8_lossy(value.as_bytes());
-    query.iter().any(|(_, secret)| {
-        let encoded: String = url::form_urlencoded::byte_serialize(secret.expose().as_bytes()).collect();
-        text.contains(secret.expose()) || text.contains(&encoded)
-    })
 }
 
 const fn fault(error: StreamError) -> CallFault {

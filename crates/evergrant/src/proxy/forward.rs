@@ -64,7 +64,7 @@ pub async fn forward(
     let wanted = (&**application, call.auth_type);
     let found = lookup::connection(app, tenant, (caller.linked_account_id, caller.since), wanted).await?;
     let held = live(app, tenant, found).await?;
-    let exchange = Exchange::new(app, call, held.connection().schedule.has_refresh_token);
+    let mut exchange = Exchange::new(app, call, held.connection().schedule.has_refresh_token);
     let Sent {
         answer,
         with_credential,
@@ -183,7 +183,7 @@ impl Story {
     async fn tell(
         &self,
         (answer, held): (Response<Download>, Held),
-        exchange: Exchange,
+        mut exchange: Exchange,
     ) -> Result<Response<Download>, Error> {
         let (answer, judgement) = match self.judged(answer, &held, None).await {
             Told::Answer(answer) => return Ok(answer),
@@ -192,10 +192,11 @@ impl Story {
         if !held.connection().schedule.has_refresh_token {
             return self.refused((held.connection(), None), answer, judgement).await;
         }
-        let Some((newer, fresh)) = self.renewed(&held).await? else {
+        let renewed = self.renewed(&held).await;
+        let Some((newer, fresh)) = renewed.map_err(|error| exchange.told(error))? else {
             return Ok(answer);
         };
-        if !exchange.body.is_whole() {
+        if !exchange.can_repeat() {
             return Err(Error::Call(CallFault::Repeat));
         }
         drop(answer);

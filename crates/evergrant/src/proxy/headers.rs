@@ -146,6 +146,26 @@ pub fn without_body(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes away what a program behind a gateway cannot tell from `name`: CGI and its kin make `_` of `-` (RFC 3875, 4.1.18), and
+/// some of whatever else is no letter or digit.
+pub fn without_alike(headers: &mut HeaderMap, name: &HeaderName) {
+    let is_sign = |byte: u8| !byte.is_ascii_alphanumeric();
+    let ours = name.as_str().as_bytes();
+    if !ours.iter().copied().any(is_sign) {
+        return;
+    }
+    let is_alike = |theirs: &&HeaderName| {
+        let (theirs, same) = (theirs.as_str().as_bytes(), |(a, b): (&u8, &u8)| {
+            a == b || (is_sign(*a) && is_sign(*b))
+        });
+        theirs != ours && theirs.len() == ours.len() && theirs.iter().zip(ours).all(same)
+    };
+    let going: Vec<HeaderName> = headers.keys().filter(is_alike).cloned().collect();
+    for name in going {
+        headers.remove(name);
+    }
+}
+
 /// Whether another protocol is asked for on this connection.
 #[must_use]
 pub fn asks_for_upgrade(headers: &HeaderMap) -> bool {
@@ -183,6 +203,22 @@ mod tests {
             map.append(*name, value.parse().unwrap());
         }
         map
+    }
+
+    #[test]
+    fn what_cannot_be_told_from_a_header_goes_and_what_can_stays() {
+        let others = ["x-up-key", "xupkey", "x-up-key-", "x-up-keys", "y-up-key"];
+        let alike = ["x_up_key", "x-up_key", "x.up!key"];
+        let mut headers = HeaderMap::new();
+        for name in others.iter().chain(&alike).chain(&alike) {
+            headers.append(*name, HeaderValue::from_static("1"));
+        }
+        without_alike(&mut headers, &HeaderName::from_static("x-up-key"));
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["x-up-key", "x-up-key-", "x-up-keys", "xupkey", "y-up-key"]);
+        without_alike(&mut headers, &HeaderName::from_static("authorization"));
+        assert_eq!(headers.len(), 5);
     }
 
     const HOP_BY_HOP: &[&str] = &[

@@ -35,21 +35,56 @@ pub fn check(path: &str) -> Result<(), Refused> {
 
 /// Judges a segment as servers may come to see it.
 fn segment(text: &str) -> Result<(), Refused> {
-    let bytes: Vec<u8> = percent_decode(text.as_bytes());
-    if bytes.windows(2).any(is_overlong) {
-        return Err(Refused::Encoded);
+    if text.bytes().all(|byte| byte.is_ascii() && !matches!(byte, b'%' | b'.')) {
+        return Ok(());
     }
-    let decoded = String::from_utf8_lossy(&bytes);
-    // Some fold the wide forms of Unicode to the plain ones, some cut at a semicolon, some trim.
-    let folded: String = decoded.chars().map(fold).collect();
-    let dots = |part: &str| matches!(part.split(';').next().unwrap_or_default().trim(), "." | "..");
-    if folded.split(['/', '\\']).any(dots) {
-        return Err(Refused::Dots);
+    let mut bytes = percent_decode(text.as_bytes());
+    loop {
+        if bytes.windows(2).any(is_overlong) {
+            return Err(Refused::Encoded);
+        }
+        if leads_elsewhere(&String::from_utf8_lossy(&bytes)) {
+            return Err(Refused::Dots);
+        }
+        let again = percent_decode(&bytes);
+        if again == bytes {
+            return Ok(());
+        }
+        bytes = again;
     }
-    Ok(())
 }
 
-fn percent_decode(text: &[u8]) -> Vec<u8> {
+/// Some fold the wide forms of Unicode to the plain ones, some drop what is not seen, some cut where parameters, a query or a
+/// fragment would begin, some trim.
+fn leads_elsewhere(decoded: &str) -> bool {
+    let seen = decoded.chars().filter(|letter| !is_unseen(*letter));
+    let folded = seen.fold(String::with_capacity(decoded.len()), |mut all, letter| {
+        match fold(letter) {
+            '\u{2025}' => all.push_str(".."),
+            plain => all.push(plain),
+        }
+        all
+    });
+    let dots = |part: &str| {
+        matches!(
+            part.split([';', '?', '#']).next().unwrap_or_default().trim(),
+            "." | ".."
+        )
+    };
+    folded.split(['/', '\\']).any(dots)
+}
+
+/// What takes no room (Unicode, `Default_Ignorable_Code_Point`).
+const fn is_unseen(letter: char) -> bool {
+    matches!(letter,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Decodes once; what is no encoding stays as it is.
+pub(crate) fn percent_decode(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let [first, after @ ..] = rest {
@@ -71,8 +106,12 @@ const fn fold(letter: char) -> char {
     match letter {
         '\u{ff0e}' | '\u{2024}' | '\u{fe52}' => '.',
         '\u{ff0f}' => '/',
-        '\u{ff3c}' => '\\',
-        '\u{ff1b}' => ';',
+        '\u{ff3c}' | '\u{fe68}' => '\\',
+        '\u{ff1b}' | '\u{fe54}' | '\u{37e}' => ';',
+        '\u{ff1f}' | '\u{fe56}' => '?',
+        '\u{ff03}' | '\u{fe5f}' => '#',
+        // Two dots in one.
+        '\u{2025}' | '\u{fe30}' => '\u{2025}',
         other => other,
     }
 }
@@ -125,6 +164,11 @@ mod tests {
             "/%E4",
             "/%E3%83%95%EF%BC%8F",
             "/%E0%A4%85",
+            "/a..%3Fb",
+            "/what%3F/%23..b",
+            "/%E2%80%A6",
+            "/a%E2%80%A5b",
+            "/%F0%9F%91%A9%E2%80%8D%F0%9F%94%AC",
         ] {
             assert_eq!(check(path), Ok(()), "{path}");
         }
@@ -179,6 +223,28 @@ mod tests {
             ("/a%ä", Malformed),
         ] {
             assert_eq!(check(path), Err(why), "{path}");
+        }
+    }
+
+    #[test]
+    fn so_is_what_leads_elsewhere_once_it_is_cut_folded_or_cleaned() {
+        for path in [
+            "/..%3f/a",
+            "/..%3Fx=1/a",
+            "/..%23/a",
+            "/.%23",
+            "/..%253f/a",
+            "/..%253b/a",
+            "/..%EF%BC%9F/a",
+            "/%e2%80%a5/a",
+            "/\u{2025}",
+            "/%EF%B8%B0/a",
+            "/%25E2%2580%25A5/a",
+            "/.%e2%80%8b./a",
+            "/%EF%BB%BF../a",
+            "/.%C2%AD",
+        ] {
+            assert_eq!(check(path), Err(Refused::Dots), "{path}");
         }
     }
 }
