@@ -3,7 +3,7 @@
 //! Finding it costs the same however many connections there are, and however many of them are due. The oldest come from an
 //! index. When more is due than was asked for, one application, or one tenant's customers of it, may stand before all others:
 //! then some of the lanes (an application of a tenant) are visited in turn, each by the index too, and the next time the
-//! following ones.
+//! following ones. The first of each lane come before the second of any, and of the firsts those that were visited.
 
 use std::collections::{HashMap, HashSet};
 
@@ -31,6 +31,22 @@ pub struct Due {
 /// The lane that was visited last: the application's slug, and the tenant.
 #[derive(Clone, Debug, Default)]
 pub struct Lane(String, String);
+
+/// After every tenant's id, in whatever order the database has texts.
+const PAST_ALL: &str = "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";
+
+impl Lane {
+    /// Its application.
+    #[must_use]
+    pub fn slug(&self) -> &str {
+        &self.0
+    }
+
+    /// Passes by the other lanes of its application.
+    pub fn leave_application(&mut self) {
+        PAST_ALL.clone_into(&mut self.1);
+    }
+}
 
 /// By whose clocks something is due.
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +91,9 @@ pub async fn due_of_all_tenants(
     times: Times,
     (limit, from): (i64, &mut Lane),
 ) -> Result<Vec<Due>, Error> {
-    let mut found = oldest(conn, times, limit).await?;
-    if i64::try_from(found.len()).unwrap_or(i64::MAX) == limit {
+    let oldest = oldest(conn, times, limit).await?;
+    let mut found = Vec::new();
+    if i64::try_from(oldest.len()).unwrap_or(i64::MAX) == limit {
         let lanes = next_lanes(conn, from).await?;
         let share = limit / i64::try_from(lanes.len().max(1)).unwrap_or(1) + 1;
         for lane in &lanes {
@@ -88,6 +105,8 @@ pub async fn due_of_all_tenants(
             .nth(usize::try_from(LANES).unwrap_or(0) - 1)
             .unwrap_or_default();
     }
+    // After what the visit has found: they may be of as many lanes as there is room for.
+    found.extend(oldest);
     let mut found = in_turn(found);
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(found)

@@ -38,8 +38,10 @@ const PUT_OFF: Duration = Duration::from_hours(1);
 struct Sweep {
     app: App,
     crew: Crew,
-    /// Where the visit of the lanes goes on.
-    from: Lane,
+    /// Where the visit of the lanes goes on: of all of them, and of those whose application has room. The two take turns, since
+    /// a slow application may have thousands of lanes.
+    visits: (Lane, Lane),
+    passes_by: bool,
     /// For places that were not free, by application; none is kept beyond the next round.
     turns: HashMap<String, VecDeque<Turn>>,
 }
@@ -99,7 +101,8 @@ impl Sweep {
         Self {
             app: app.clone(),
             crew: Crew::of(AT_ONCE),
-            from: Lane::default(),
+            visits: (Lane::default(), Lane::default()),
+            passes_by: false,
             turns: HashMap::new(),
         }
     }
@@ -112,7 +115,10 @@ impl Sweep {
         }
         let mut conn = self.app.db.read().await?;
         let times = times(&self.app, &mut conn).await?;
-        let due = store::due_of_all_tenants(&mut conn, times, (LOOKED_AT, &mut self.from)).await?;
+        self.passes_by = !self.passes_by;
+        let (all, with_room) = (&mut self.visits.0, &mut self.visits.1);
+        let from = if self.passes_by { with_room } else { all };
+        let due = store::due_of_all_tenants(&mut conn, times, (LOOKED_AT, from)).await?;
         drop(conn);
         let picked = self.pick(due, times.now);
         self.claim(picked).await
@@ -134,6 +140,10 @@ impl Sweep {
             if let Some(place) = share.place(&self.app, &one.slug, now) {
                 picked.push((one, place));
             }
+        }
+        let visited_last = &mut self.visits.1;
+        if shares.get(visited_last.slug()).is_some_and(Share::is_full) {
+            visited_last.leave_application();
         }
         let kept = shares.into_iter().map(|(slug, share)| (slug, share.turns_to_keep()));
         self.turns = kept.collect();
@@ -216,6 +226,11 @@ impl Share {
             self.turns.push_back(queue_up());
         }
         None
+    }
+
+    /// Whether some found no place, or none would have.
+    fn is_full(&self) -> bool {
+        self.left_over > 0 || self.admitted == 0
     }
 
     /// At most a quarter of the room: what the sweep does not come for at once stands empty until then.

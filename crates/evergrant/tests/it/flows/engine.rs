@@ -21,15 +21,15 @@ const DAY: Duration = Duration::from_hours(24);
 const MILLI: Duration = Duration::from_millis(1);
 
 /// A service with two applications, each of a provider of its own.
-struct Two {
-    t: TestApp,
-    one: Scripted,
+pub(super) struct Two {
+    pub(super) t: TestApp,
+    pub(super) one: Scripted,
     other: Scripted,
     _catalog: tempfile::TempDir,
 }
 
 /// Tells a story on both engines; `more` is what the first application's file says besides.
-async fn two<F: Future<Output = ()>>(more: &str, tell: impl Fn(Two) -> F) {
+pub(super) async fn two<F: Future<Output = ()>>(more: &str, tell: impl Fn(Two) -> F) {
     for database in [TestDatabase::sqlite(), TestDatabase::postgres().await] {
         let (one, other) = (
             Scripted::start(Manners::Grace, "one-", 3600).await,
@@ -67,7 +67,7 @@ async fn two<F: Future<Output = ()>>(more: &str, tell: impl Fn(Two) -> F) {
 }
 
 impl Two {
-    fn tenant(&self) -> &Tenant {
+    pub(super) fn tenant(&self) -> &Tenant {
         &self.t.environment.tenant
     }
 
@@ -96,7 +96,7 @@ impl Two {
         connection
     }
 
-    async fn connect_many(&self, slug: &str, how_many: usize) -> Vec<Connection> {
+    pub(super) async fn connect_many(&self, slug: &str, how_many: usize) -> Vec<Connection> {
         let reply = json!({ "access_token": "at", "refresh_token": "rt", "token_type": "Bearer", "expires_in": 3600 });
         let mut all = Vec::new();
         for _ in 0..how_many {
@@ -110,7 +110,7 @@ impl Two {
         refresh::run_due(&self.t.app, &CancellationToken::new()).await.unwrap();
     }
 
-    async fn renewed(&self, connections: &[Connection]) -> usize {
+    pub(super) async fn renewed(&self, connections: &[Connection]) -> usize {
         let mut renewed = 0;
         for one in connections {
             let now = connections::find(&self.t.app, self.tenant(), &one.id).await.unwrap();
@@ -127,7 +127,7 @@ impl Two {
 }
 
 /// How many refreshes a provider has been sent.
-fn refreshes(provider: &Scripted) -> usize {
+pub(super) fn refreshes(provider: &Scripted) -> usize {
     provider
         .seen()
         .iter()
@@ -157,88 +157,6 @@ async fn a_provider_that_hangs_takes_its_own_room_and_delays_nobody_else() {
         w.one.gate().open();
         engine.join_next().await.unwrap().unwrap().unwrap();
         assert_eq!((refreshes(&w.one), w.renewed(&hanging).await), (16, 16));
-    })
-    .await;
-}
-
-/// A caller for each, who needs a token that lives for half an hour.
-fn callers(w: &Two, connections: &[Connection]) -> JoinSet<refresh::Did> {
-    let mut callers = JoinSet::new();
-    let need = Duration::from_mins(30);
-    for one in connections {
-        let (app, tenant, id) = (w.t.app.clone(), w.tenant().clone(), one.id.clone());
-        callers.spawn(async move {
-            let renewed = refresh::renew(&app, &tenant, &id, refresh::Why::Use { need }).await;
-            renewed.unwrap().did
-        });
-    }
-    callers
-}
-
-#[tokio::test]
-async fn many_callers_at_once_are_no_more_requests_than_their_application_bears() {
-    two("[refresh]\nat_once = 3", async |w| {
-        let all = w.connect_many("one", 40).await;
-        w.t.clock.advance(50 * MINUTE);
-        w.one.gate().shut();
-        let callers = callers(&w, &all);
-        let rooms = &w.t.app.pace.rooms;
-        until("three have gone in and the others wait", async || {
-            (rooms.waiting("one") == 37 && refreshes(&w.one) >= 3).then_some(())
-        })
-        .await;
-        assert_eq!(refreshes(&w.one), 3);
-        w.one.gate().open();
-        let renewed = callers.join_all().await;
-        assert!(renewed.iter().all(|did| *did == refresh::Did::Renewed), "{renewed:?}");
-        assert_eq!((refreshes(&w.one), rooms.waiting("one")), (40, 0));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn callers_and_the_sweep_take_turns() {
-    two("[refresh]\nat_once = 1", async |w| {
-        let due = w.connect_many("one", 9).await;
-        w.t.clock.advance(56 * MINUTE);
-        let mut needed = w.connect_many("one", 1).await;
-        w.t.clock.advance(4 * MINUTE);
-        // Not due yet, so that the sweep does not see to it.
-        needed[0] = connections::find(&w.t.app, w.tenant(), &needed[0].id).await.unwrap();
-        w.one.gate().shut();
-        let stop = CancellationToken::new();
-        let mut engine = JoinSet::new();
-        let (app, told) = (w.t.app.clone(), stop.clone());
-        engine.spawn(async move { refresh::keep_running(&app, &told).await });
-        let rooms = &w.t.app.pace.rooms;
-        until("the sweep has one under way, and a turn", async || {
-            (refreshes(&w.one) == 1 && rooms.waiting("one") == 1).then_some(())
-        })
-        .await;
-        let (app, tenant, id) = (w.t.app.clone(), w.tenant().clone(), needed[0].id.clone());
-        let mut caller = JoinSet::new();
-        caller.spawn(async move { refresh::renew(&app, &tenant, &id, refresh::Why::Forced).await });
-        until("the caller waits", async || (rooms.waiting("one") == 2).then_some(())).await;
-        assert_eq!(refreshes(&w.one), 1);
-        w.one.gate().open();
-        let done = caller.join_next().await.unwrap().unwrap().unwrap();
-        assert_eq!(done.did, refresh::Did::Renewed);
-        let before = refreshes(&w.one);
-        assert!(
-            (3..8).contains(&before),
-            "after the sweep's turn, and not after all of it: {before}"
-        );
-        until("the sweep has gone on", async || {
-            (w.renewed(&due).await == 9).then_some(())
-        })
-        .await;
-        stop.cancel();
-        engine.join_next().await.unwrap().unwrap().unwrap();
-        assert_eq!(
-            (refreshes(&w.one), rooms.waiting("one")),
-            (10, 0),
-            "no turn is left behind"
-        );
     })
     .await;
 }

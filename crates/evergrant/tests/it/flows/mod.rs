@@ -21,6 +21,7 @@ mod migrate;
 mod notices;
 mod reauth_link;
 mod restored;
+mod room;
 mod save;
 mod scanners;
 mod secrets;
