@@ -1,6 +1,5 @@
 //! `evergrant serve`: the server, from its start to its end in good order.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -83,18 +82,13 @@ pub(super) async fn serve(
         let around = |rest| besides.fallback_service(rest).layer(from_fn(to_the_end));
         http::router_with(app.clone(), limits).around_the_rest(around)
     };
-    // The limiter counts callers without a credential by their address.
-    let service = axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let (send, mut ended) = tokio::sync::oneshot::channel();
+    let serving = http::serve(listener, (service, http::QUIET), stop.clone());
+    let (send, ended) = tokio::sync::oneshot::channel();
     Jobs::watch(async move {
-        let _ = send.send(serving.await);
+        serving.await;
+        let _ = send.send(());
     });
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => {}
-        failed = &mut ended => return Ok(failed??), // without being asked, it ends only when it fails
-    }
+    stop.cancelled().await;
     tracing::info!(
         tasks = live_tasks(),
         "stopping: what is under way is finished first; a second signal ends the process at once"

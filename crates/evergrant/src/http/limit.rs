@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
@@ -89,13 +90,17 @@ impl Limiter {
     }
 
     /// Counts a request; if it is one too many, says how long to wait.
-    pub(super) fn count(&self, now: Timestamp, request: &Request) -> Result<Counted, Duration> {
+    pub(super) fn count(
+        &self,
+        now: Timestamp,
+        (headers, from): (&HeaderMap, Option<SocketAddr>),
+    ) -> Result<Counted, Duration> {
         let mut counted = Counted::default();
         if self.limits.every.is_zero() {
             return Ok(counted);
         }
-        let from: Option<&ConnectInfo<SocketAddr>> = request.extensions().get();
-        for caller in callers(request.headers(), from) {
+        let from = from.map(|address| address.ip());
+        for caller in callers(headers, from) {
             let (is_new, taken) = self.take_of(&caller, now);
             if is_new {
                 counted.strangers.push(caller);
@@ -107,14 +112,19 @@ impl Limiter {
         }
         let presents_some = ["x-api-key", "authorization"]
             .iter()
-            .any(|name| request.headers().contains_key(*name));
-        counted.from = from.filter(|_| presents_some).map(|ConnectInfo(address)| address.ip());
+            .any(|name| headers.contains_key(*name));
+        counted.from = from.filter(|_| presents_some);
         Ok(counted)
     }
 
     /// What a counted request is answered: where its credentials were refused, it counts for its address, and they are no callers
     /// of their own.
-    pub(super) fn answered(&self, now: Timestamp, counted: &Counted, answer: Response) -> Response {
+    pub(super) fn answered<B: From<Body>>(
+        &self,
+        now: Timestamp,
+        counted: &Counted,
+        answer: Response<B>,
+    ) -> Response<B> {
         let is_refused = answer.status() == StatusCode::UNAUTHORIZED && !answer.headers().contains_key(ANSWERED_BY);
         let Some(from) = counted.from.filter(|_| is_refused) else {
             return answer;
@@ -123,7 +133,7 @@ impl Limiter {
         // Apart from those that present none: the address may be that of a proxy in front.
         match self.take_of(&format!("refused at {from}"), now) {
             (_, Ok(())) => answer,
-            (_, Err(wait)) => too_many(wait),
+            (_, Err(wait)) => too_many(wait).map(B::from),
         }
     }
 
@@ -171,16 +181,14 @@ impl Limiter {
 
 /// Whose request this is: every credential that it presents, as a digest, so that a made-up one beside a good one hides
 /// nothing; without any, the address. A request of which neither is known is nobody's.
-fn callers(headers: &HeaderMap, from: Option<&ConnectInfo<SocketAddr>>) -> Vec<String> {
+fn callers(headers: &HeaderMap, from: Option<IpAddr>) -> Vec<String> {
     let key = headers.get("x-api-key").map(|value| value.as_bytes().trim_ascii());
     let bearer = headers.get("authorization").map(|value| value.as_bytes().trim_ascii());
     // The token alone: spaces around it and the scheme's case make no new caller.
     let bearer = bearer.map(|value| value.rsplit(|byte| *byte == b' ').next().unwrap_or(value));
     let presented: Vec<String> = key.into_iter().chain(bearer).map(sha256_hex).collect();
     if presented.is_empty() {
-        from.map(|ConnectInfo(address)| address.ip().to_string())
-            .into_iter()
-            .collect()
+        from.map(|address| address.to_string()).into_iter().collect()
     } else {
         presented
     }
@@ -188,7 +196,8 @@ fn callers(headers: &HeaderMap, from: Option<&ConnectInfo<SocketAddr>>) -> Vec<S
 
 /// Turns away what is too much, before anything is looked up.
 pub(super) async fn limit(State((app, limiter)): State<(App, Limiter)>, request: Request, next: Next) -> Response {
-    match limiter.count(app.now(), &request) {
+    let from = request.extensions().get().map(|ConnectInfo(from)| *from);
+    match limiter.count(app.now(), (request.headers(), from)) {
         Ok(counted) => {
             let answer = next.run(request).await;
             limiter.answered(app.now(), &counted, answer)
@@ -281,15 +290,12 @@ mod tests {
     fn made_up_credentials_are_no_callers_and_use_up_their_address() {
         let limiter = three_then_one_a_second();
         let ask = |from: [u8; 4], key: &str, answer: StatusCode| {
-            let mut request = Request::new(axum::body::Body::empty());
-            request.headers_mut().insert("x-api-key", key.parse().unwrap());
-            request
-                .extensions_mut()
-                .insert(ConnectInfo(SocketAddr::from((from, 1))));
-            let Ok(counted) = limiter.count(NOW, &request) else {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-api-key", key.parse().unwrap());
+            let Ok(counted) = limiter.count(NOW, (&headers, Some((from, 1).into()))) else {
                 return StatusCode::TOO_MANY_REQUESTS;
             };
-            let mut response = Response::default();
+            let mut response: Response = Response::default();
             *response.status_mut() = answer;
             limiter.answered(NOW, &counted, response).status()
         };
@@ -320,15 +326,15 @@ mod tests {
     #[test]
     fn a_caller_is_its_credential_or_else_its_address() {
         let mut headers = HeaderMap::new();
-        let from = ConnectInfo("10.1.2.3:4567".parse().unwrap());
+        let from = Some("10.1.2.3".parse().unwrap());
         assert!(callers(&headers, None).is_empty());
-        assert_eq!(callers(&headers, Some(&from)), ["10.1.2.3"]);
+        assert_eq!(callers(&headers, from), ["10.1.2.3"]);
         headers.insert("authorization", "Bearer st_x".parse().unwrap());
-        let by_session = callers(&headers, Some(&from));
+        let by_session = callers(&headers, from);
         headers.insert("authorization", "bearer   st_x ".parse().unwrap());
-        assert_eq!(callers(&headers, Some(&from)), by_session, "the token alone counts");
+        assert_eq!(callers(&headers, from), by_session, "the token alone counts");
         headers.insert("x-api-key", "made-up".parse().unwrap());
-        let both = callers(&headers, Some(&from));
+        let both = callers(&headers, from);
         assert!(
             both.len() == 2 && both.contains(&by_session[0]),
             "a made-up key hides no session"

@@ -39,7 +39,10 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
 }
 
 /// The same for a request whose route is known.
-pub(super) async fn observed((method, route): (Method, &str), work: impl Future<Output = Response>) -> Response {
+pub(super) async fn observed<B>(
+    (method, route): (Method, &str),
+    work: impl Future<Output = Response<B>>,
+) -> Response<B> {
     let id = ids::uuid();
     let span = tracing::info_span!("request", request_id = id, %method, route);
     let started = Instant::now();
@@ -83,7 +86,7 @@ pub(super) fn cors() -> CorsLayer {
 }
 
 /// No client strips a trailing slash off its base URL, so `//api/…` arrives; it means `/api/…` (contract, 0.1).
-pub(super) fn collapse_leading_slashes(mut request: axum::http::Request<Body>) -> axum::http::Request<Body> {
+pub(super) fn collapse_leading_slashes<B>(mut request: Request<B>) -> Request<B> {
     let text = request.uri().path_and_query().map_or("/", |path| path.as_str());
     if text.starts_with("//") {
         let fixed = format!("/{}", text.trim_start_matches('/'));
@@ -95,11 +98,11 @@ pub(super) fn collapse_leading_slashes(mut request: axum::http::Request<Body>) -
 }
 
 /// Answers in spite of a panic, as the layer for it does.
-pub(super) async fn caught(work: impl Future<Output = Response>) -> Response {
+pub(super) async fn caught<B: From<Body>>(work: impl Future<Output = Response<B>>) -> Response<B> {
     let mut work = std::pin::pin!(work);
     let poll = |context: &mut std::task::Context<'_>| {
         let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
-        polled.unwrap_or_else(|panic| Poll::Ready(panicked(panic)))
+        polled.unwrap_or_else(|panic| Poll::Ready(panicked(panic).map(B::from)))
     };
     std::future::poll_fn(poll).await
 }

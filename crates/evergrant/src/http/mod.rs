@@ -12,9 +12,11 @@ mod passing;
 pub mod portal;
 mod router;
 mod sdk;
+mod serve;
 
 pub use front::Service;
 pub use limit::Limits;
 pub use openapi::document;
 pub use passing::Passing;
 pub use router::{router, router_besides, router_with};
+pub use serve::{QUIET, serve};

@@ -47,15 +47,23 @@ pub(in crate::http) fn route(path: &str) -> Option<&'static str> {
     }
 }
 
-/// Passes a call on, whatever its method.
-pub(in crate::http) async fn forward(gateway: Gateway, request: Request) -> Response<Body> {
-    match passed(&gateway, request).await {
-        Ok(answer) => answer.map(Body::new),
-        Err(error) => ApiError(error).into_response(),
+/// Passes a call on, whatever its method. The body is the provider's, or else ours.
+pub(in crate::http) async fn forward<B>(gateway: &Gateway, request: Request<B>) -> Response<Result<Download, Body>>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    match passed(gateway, request).await {
+        Ok(answer) => answer.map(Ok),
+        Err(error) => ApiError(error).into_response().map(Err),
     }
 }
 
-async fn passed(gateway: &Gateway, request: Request) -> Result<Response<Download>, Error> {
+async fn passed<B>(gateway: &Gateway, request: Request<B>) -> Result<Response<Download>, Error>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
     let app = &gateway.app;
     let (parts, body) = request.into_parts();
     let key = parts.headers.get("x-api-key").and_then(|value| value.to_str().ok());
@@ -88,9 +96,13 @@ fn linked_account(headers: &HeaderMap) -> Result<String, Error> {
 }
 
 /// A caller's body, with errors of any kind.
-struct FromCaller(Body);
+struct FromCaller<B>(B);
 
-impl http_body::Body for FromCaller {
+impl<B> http_body::Body for FromCaller<B>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
     type Data = Bytes;
     type Error = BoxError;
 

@@ -13,6 +13,7 @@ mod notices;
 mod org;
 mod proxy;
 mod sdk;
+mod served;
 mod session_token;
 mod webhook;
 mod who_asks;

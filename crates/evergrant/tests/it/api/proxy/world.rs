@@ -16,6 +16,7 @@ use evergrant::tenants::Tenant;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{Call, START, Surroundings, TestApp, TestDatabase};
 
@@ -307,9 +308,9 @@ impl World {
     pub(super) async fn on_a_socket(&self) -> (String, JoinSet<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let service = Router::new().fallback_service(evergrant::http::router(self.t.app.clone()));
+        let service = (evergrant::http::router(self.t.app.clone()), evergrant::http::QUIET);
         let mut server = JoinSet::new();
-        server.spawn(async move { axum::serve(listener, service).await.unwrap() });
+        server.spawn(evergrant::http::serve(listener, service, CancellationToken::new()));
         (address, server)
     }
 }
