@@ -12,9 +12,10 @@ use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{Method, Response};
+use axum::response::IntoResponse as _;
 
 use super::api::proxy::{self, Gateway};
-use super::error::too_many;
+use super::error::{ApiError, too_many};
 use super::limit::Limiter;
 use super::middleware;
 use super::passing::{Outgoing, Passing};
@@ -96,13 +97,16 @@ impl Service {
             match shared.limiter.count(shared.app.now(), (request.headers(), from)) {
                 Err(wait) => too_many(wait).map(Outgoing::Ours),
                 Ok(counted) => {
-                    let answer = proxy::forward(&shared.gateway, request).await;
-                    let answer = answer.map(|body| match body {
-                        _ if is_head => Outgoing::Ours(Body::empty()),
-                        Ok(body) if body.is_end_stream() => Outgoing::Ours(Body::empty()),
-                        Ok(body) => Outgoing::Theirs(Passing::of(body, held)),
-                        Err(body) => Outgoing::Ours(body),
-                    });
+                    let answer = match proxy::forward(&shared.gateway, request).await {
+                        Ok(answer) => answer.map(|body| {
+                            if is_head || body.is_end_stream() {
+                                Outgoing::Ours(Body::empty())
+                            } else {
+                                Outgoing::Theirs(Passing::of(body, held))
+                            }
+                        }),
+                        Err(error) => ApiError(error).into_response().map(Outgoing::Ours),
+                    };
                     shared.limiter.answered(shared.app.now(), &counted, answer)
                 }
             }

@@ -1,7 +1,7 @@
 //! What a caller asks, checked.
 
 use http::request::Parts;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 
 use super::headers;
 use crate::catalog::AuthType;
@@ -9,9 +9,9 @@ use crate::egress::{Incoming, Limits, path};
 use crate::error::{CallFault, Error};
 
 /// Names the auth type, for an application of which a customer has connections of both.
-pub const AUTH_TYPE: &str = "x-evergrant-auth-type";
+pub const AUTH_TYPE: HeaderName = HeaderName::from_static("x-evergrant-auth-type");
 /// Asks for redirects to be followed: how many at most.
-pub const FOLLOW: &str = "x-evergrant-follow-redirects";
+pub const FOLLOW: HeaderName = HeaderName::from_static("x-evergrant-follow-redirects");
 /// How many redirects may be asked for.
 pub const MOST_REDIRECTS: u8 = 10;
 
@@ -50,8 +50,8 @@ impl Call {
             return Err(Error::Call(CallFault::TooLarge));
         }
         let mut headers = parts.headers;
-        let auth_type = word(&headers, AUTH_TYPE)?.map(|word| auth_type(&word)).transpose()?;
-        let follow = word(&headers, FOLLOW)?.map_or(Ok(0), |word| follow(&word))?;
+        let auth_type = word(&headers, &AUTH_TYPE)?.map(auth_type).transpose()?;
+        let follow = word(&headers, &FOLLOW)?.map_or(Ok(0), follow)?;
         let had_length = headers.contains_key(header::CONTENT_LENGTH);
         headers = headers::forwarded(headers);
         if let Some(0) = length.exact().filter(|_| had_length) {
@@ -71,14 +71,14 @@ impl Call {
 }
 
 /// The value of one of our own headers.
-fn word(headers: &HeaderMap, name: &str) -> Result<Option<String>, Error> {
+fn word<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Error> {
     let Some(value) = headers.get(name) else {
         return Ok(None);
     };
     let text = value
         .to_str()
         .map_err(|_| Error::invalid(format!("the header `{name}` is not text")))?;
-    Ok(Some(text.trim().to_owned()))
+    Ok(Some(text.trim()))
 }
 
 fn auth_type(word: &str) -> Result<AuthType, Error> {

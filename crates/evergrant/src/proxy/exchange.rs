@@ -144,8 +144,9 @@ impl Exchange {
         let answer = match &self.gone {
             None => app.egress.stream(request).await,
             Some(gone) => {
-                let answer = gone.run_until_cancelled(app.egress.stream(request)).await;
-                answer.ok_or(Error::Call(CallFault::BrokenOff))?
+                // Boxed, since it is rare and large.
+                let answer = Box::pin(gone.run_until_cancelled(app.egress.stream(request)));
+                answer.await.ok_or(Error::Call(CallFault::BrokenOff))?
             }
         };
         answer.map_err(|error| Error::Call(fault(error)))

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use http_body::{Frame, SizeHint};
 
@@ -13,11 +13,13 @@ use super::applications::application;
 use crate::app::App;
 use crate::egress::{BoxError, Download};
 use crate::error::{Code, Error};
-use crate::http::error::{ApiError, ErrorBody, plain};
+use crate::http::error::{ErrorBody, plain};
 use crate::http::extract::account_header;
 use crate::proxy::{self, Call, Caller, Successes};
 use crate::tenants::{self, Scope};
 
+/// Who calls.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const PREFIX: &str = "/api/v2/public/proxy/";
 
 /// What the proxy needs.
@@ -47,26 +49,15 @@ pub(in crate::http) fn route(path: &str) -> Option<&'static str> {
     }
 }
 
-/// Passes a call on, whatever its method. The body is the provider's, or else ours.
-pub(in crate::http) async fn forward<B>(gateway: &Gateway, request: Request<B>) -> Response<Result<Download, Body>>
-where
-    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
-    match passed(gateway, request).await {
-        Ok(answer) => answer.map(Ok),
-        Err(error) => ApiError(error).into_response().map(Err),
-    }
-}
-
-async fn passed<B>(gateway: &Gateway, request: Request<B>) -> Result<Response<Download>, Error>
+/// Passes a call on, whatever its method.
+pub(in crate::http) async fn forward<B>(gateway: &Gateway, request: Request<B>) -> Result<Response<Download>, Error>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     let app = &gateway.app;
     let (parts, body) = request.into_parts();
-    let key = parts.headers.get("x-api-key").and_then(|value| value.to_str().ok());
+    let key = parts.headers.get(API_KEY).and_then(|value| value.to_str().ok());
     let key = key.map(str::trim).ok_or(Error::InvalidApiKey)?;
     let since = app.db.glance();
     let key = tenants::authenticate_since(app, (since, key)).await?;
