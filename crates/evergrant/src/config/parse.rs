@@ -143,6 +143,7 @@ fn proxy(texts: &Texts) -> Result<Limits, ConfigError> {
         usize::try_from(bytes).ok()
     };
     Ok(Limits {
+        connect: texts.value(Key::ProxyConnectTimeout, seconds)?.unwrap_or(usual.connect),
         head: texts.value(Key::ProxyHeadTimeout, seconds)?.unwrap_or(usual.head),
         idle: texts.value(Key::ProxyIdleTimeout, seconds)?.unwrap_or(usual.idle),
         request: texts.value(Key::ProxyMaxRequest, size)?.unwrap_or(usual.request),

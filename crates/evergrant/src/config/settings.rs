@@ -24,6 +24,7 @@ pub enum Key {
     /// How much one credential may ask.
     RateLimit,
     /// How long a provider's answer may take to begin.
+    ProxyConnectTimeout,
     ProxyHeadTimeout,
     /// How long a body may stand still.
     ProxyIdleTimeout,
@@ -143,6 +144,14 @@ pub const SETTINGS: &[Setting] = &[
         default: "50",
         expected: "a number of requests a second, or 0 for no limit",
         doc: "How many requests a second one credential may make in the long run, and twice as many at once; 0 for no limit.",
+    },
+    Setting {
+        key: Key::ProxyConnectTimeout,
+        env: "EVERGRANT_PROXY_CONNECT_TIMEOUT",
+        toml: "proxy_connect_timeout",
+        default: "5",
+        expected: "a number of seconds from 1 to 3600",
+        doc: "How long the proxy tries to reach a provider's host, in seconds.",
     },
     Setting {
         key: Key::ProxyHeadTimeout,

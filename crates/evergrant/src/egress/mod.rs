@@ -30,7 +30,7 @@ pub use reqwest::Method;
 pub use stream::{Limits, StreamError, Streamed};
 pub use transport::{Carried, Transport, Trust};
 
-/// How long connecting may take.
+/// How long connecting may take, unless the limits say otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a whole exchange may take unless the request says otherwise. Below the refresh lease.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);

@@ -28,6 +28,8 @@ const USER_AGENT_OF_OURS: HeaderValue = HeaderValue::from_static(concat!("evergr
 /// Limits for what is streamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// How long connecting may take.
+    pub connect: Duration,
     /// How long an answer's head may take, counted from the last piece of the request.
     pub head: Duration,
     /// How long a body may stand still.
@@ -43,6 +45,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            connect: CONNECT_TIMEOUT,
             head: Duration::from_mins(1),
             idle: Duration::from_mins(1),
             request: 128 * 1024 * 1024,
@@ -87,19 +90,20 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    fn of(&self, admitted: Trust) -> &Pool {
-        match admitted {
-            Trust::Listed => self.listed.get_or_init(|| pool(Resolver { public_only: false })),
-            Trust::IfPublic => self.guarded.get_or_init(|| pool(Resolver { public_only: true })),
-        }
+    fn of(&self, admitted: Trust, limits: &Limits) -> &Pool {
+        let (clients, public_only) = match admitted {
+            Trust::Listed => (&self.listed, false),
+            Trust::IfPublic => (&self.guarded, true),
+        };
+        clients.get_or_init(|| pool(Resolver { public_only }, limits.connect))
     }
 }
 
-fn pool(resolver: Resolver) -> Pool {
+fn pool(resolver: Resolver, connect: Duration) -> Pool {
     let mut http = HttpConnector::new_with_resolver(resolver);
     http.enforce_http(false);
     http.set_nodelay(true);
-    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    http.set_connect_timeout(Some(connect));
     let https = HttpsConnectorBuilder::new()
         .with_platform_verifier()
         .https_or_http()
@@ -142,7 +146,7 @@ impl tower::Service<Name> for Resolver {
 impl Egress {
     /// Sends one request, and returns as soon as the answer's head is there, whatever its status.
     pub async fn stream(&self, request: Streamed<'_>) -> Result<Response<Download>, StreamError> {
-        let pool = self.streams.of(self.admit(request.host)?);
+        let pool = self.streams.of(self.admit(request.host)?, &self.limits);
         let has_length = request.method != Method::HEAD;
         let body = request.body.send().ok_or(UploadFault::BrokenOff)?;
         let mut out = Request::new(body);

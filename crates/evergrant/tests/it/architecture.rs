@@ -206,7 +206,7 @@ fn only_egress_makes_requests() {
         .iter()
         .filter(|source| source.module() != "egress" && !source.is_test())
     {
-        for client in ["reqwest", "hyper_util", "TcpStream::connect"] {
+        for client in ["reqwest", "hyper_util::client", "hyper::client", "TcpStream::connect"] {
             assert!(
                 !source.code().contains(client),
                 "{} must send through egress, not {client}",

@@ -7,7 +7,7 @@ use axum::http::Method;
 use bytes::Bytes;
 use evergrant::egress::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::world::{CRM, World, reply};
 use crate::support::TestDatabase;
@@ -145,6 +145,30 @@ async fn a_provider_that_never_answers_is_given_up() {
     assert_eq!(
         (answer.status.as_u16(), &answer.json()["error"]),
         (408, &"REQUEST_BROKEN_OFF".into())
+    );
+}
+
+#[tokio::test]
+async fn a_host_that_takes_no_connection_is_given_up() {
+    let limits = Limits {
+        connect: SOON,
+        // Longer than any machine is slow, shorter than connecting may usually take.
+        head: Duration::from_secs(4),
+        ..Limits::default()
+    };
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(1).unwrap();
+    let w = World::at(&full, limits).await;
+    // Whoever waits to be accepted: once there is no room for more, nobody is answered.
+    let mut waiting = Vec::new();
+    while let Ok(one) = tokio::time::timeout(SOON, TcpStream::connect(full.local_addr().unwrap())).await {
+        waiting.push(one.unwrap());
+    }
+    let answer = w.get("templated/a").send().await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["error"]),
+        (502, &"PROVIDER_UNAVAILABLE".into())
     );
 }
 
