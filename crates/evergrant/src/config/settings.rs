@@ -25,6 +25,7 @@ pub enum Key {
     RateLimit,
     /// How long a provider's answer may take to begin.
     ProxyConnectTimeout,
+    /// How long the proxy waits for a head.
     ProxyHeadTimeout,
     /// How long a body may stand still.
     ProxyIdleTimeout,

@@ -13,6 +13,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
+use super::pool::Arriving;
+
 /// Any error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// A body as it comes in from a caller.
@@ -115,6 +117,14 @@ impl Upload {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.0.as_ref().is_none_or(|tape| !lock(tape).outgrown)
+    }
+
+    /// Whether all of it has been read. Of one whose length is known nobody asks for the end.
+    pub(super) fn is_sent(&self) -> bool {
+        self.0.as_ref().is_none_or(|tape| {
+            let held = lock(tape);
+            held.ended || held.length == Some(held.passed)
+        })
     }
 
     /// When it last moved, and whether the caller is waited for.
@@ -238,7 +248,7 @@ pub enum DownloadFault {
 pub struct Download {
     /// What was looked at already.
     seen: VecDeque<Bytes>,
-    rest: hyper::body::Incoming,
+    rest: Arriving,
     /// How much may still come.
     left: u64,
     patience: Duration,
@@ -250,7 +260,7 @@ pub struct Download {
 }
 
 impl Download {
-    pub(super) fn new(rest: hyper::body::Incoming, (most, patience): (u64, Duration), has_length: bool) -> Self {
+    pub(super) fn new(rest: Arriving, (most, patience): (u64, Duration), has_length: bool) -> Self {
         Self {
             seen: VecDeque::new(),
             rest,

@@ -8,6 +8,7 @@
 mod address;
 mod body;
 pub mod path;
+mod pool;
 mod reply;
 mod stream;
 mod transport;

@@ -12,15 +12,12 @@ use http::header::{TRANSFER_ENCODING, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::body::{BoxError, Download, Sending, Upload, UploadFault};
+use super::body::{BoxError, Download, Upload, UploadFault};
+use super::pool::{Arriving, Failed, Pool};
 use super::{CONNECT_TIMEOUT, Egress, NotPublic, Trust, Unreachable, cause_of, public_addresses};
 
 const USER_AGENT_OF_OURS: HeaderValue = HeaderValue::from_static(concat!("evergrant/", env!("CARGO_PKG_VERSION")));
@@ -80,8 +77,6 @@ pub enum StreamError {
     Upload(#[from] UploadFault),
 }
 
-type Pool = Client<HttpsConnector<HttpConnector<Resolver>>, Sending>;
-
 /// Made when first used, as those of the transport are.
 #[derive(Default)]
 pub(super) struct Clients {
@@ -95,29 +90,13 @@ impl Clients {
             Trust::Listed => (&self.listed, false),
             Trust::IfPublic => (&self.guarded, true),
         };
-        clients.get_or_init(|| pool(Resolver { public_only }, limits.connect))
+        clients.get_or_init(|| Pool::new(Resolver { public_only }, limits.connect))
     }
-}
-
-fn pool(resolver: Resolver, connect: Duration) -> Pool {
-    let mut http = HttpConnector::new_with_resolver(resolver);
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_connect_timeout(Some(connect));
-    let https = HttpsConnectorBuilder::new()
-        .with_platform_verifier()
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(http);
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(Duration::from_secs(30))
-        .build(https)
 }
 
 /// The system's resolver, which is not asked for IP literals: [`Egress::admit`] has judged those.
 #[derive(Clone, Copy)]
-struct Resolver {
+pub(super) struct Resolver {
     public_only: bool,
 }
 
@@ -150,7 +129,7 @@ impl Egress {
         let has_length = request.method != Method::HEAD;
         let body = request.body.send().ok_or(UploadFault::BrokenOff)?;
         let mut out = Request::new(body);
-        *out.uri_mut() = uri(request.host, request.target).ok_or(Unreachable::Forbidden)?;
+        *out.uri_mut() = Uri::from(request.target);
         *out.method_mut() = request.method;
         *out.headers_mut() = request.headers;
         out.headers_mut().entry(USER_AGENT).or_insert(USER_AGENT_OF_OURS);
@@ -159,29 +138,22 @@ impl Egress {
             let chunked = HeaderValue::from_static("chunked");
             out.headers_mut().insert(TRANSFER_ENCODING, chunked);
         }
-        let answer = head(pool.request(out), request.body, self.limits.head).await?;
-        let (parts, body) = answer.into_parts();
+        let answer = head(pool.send(request.host, out), request.body, self.limits.head).await?;
+        let (parts, mut body) = answer.into_parts();
+        if !request.body.is_sent() {
+            body.apart();
+        }
         let download = Download::new(body, (self.limits.response, self.limits.idle), has_length);
         Ok(Response::from_parts(parts, download))
     }
 }
 
-fn uri(host: &Url, target: PathAndQuery) -> Option<Uri> {
-    let authority = &host[url::Position::BeforeHost..url::Position::AfterPort];
-    Uri::builder()
-        .scheme(host.scheme())
-        .authority(authority)
-        .path_and_query(target)
-        .build()
-        .ok()
-}
-
 /// Waits for the head of the answer, as long as the request's body moves.
 async fn head(
-    answer: hyper_util::client::legacy::ResponseFuture,
+    answer: impl Future<Output = Result<Response<Arriving>, Failed>>,
     upload: &Upload,
     patience: Duration,
-) -> Result<Response<hyper::body::Incoming>, StreamError> {
+) -> Result<Response<Arriving>, StreamError> {
     let mut answer = std::pin::pin!(answer);
     let mut until = Instant::now() + patience;
     loop {
@@ -196,16 +168,13 @@ async fn head(
     }
 }
 
-fn classify(error: &Error) -> StreamError {
-    if let Some(fault) = cause_of::<UploadFault>(error) {
-        return (*fault).into();
+fn classify(failed: &Failed) -> StreamError {
+    match failed {
+        Failed::Connect(error) if cause_of::<NotPublic>(&**error).is_some() => Unreachable::Forbidden.into(),
+        Failed::Connect(_) => Unreachable::NotConnected.into(),
+        Failed::Exchange(error) => match cause_of::<UploadFault>(error) {
+            Some(fault) => (*fault).into(),
+            None => Unreachable::ReplyLost.into(),
+        },
     }
-    let unreachable = if cause_of::<NotPublic>(error).is_some() {
-        Unreachable::Forbidden
-    } else if error.is_connect() {
-        Unreachable::NotConnected
-    } else {
-        Unreachable::ReplyLost
-    };
-    unreachable.into()
 }
