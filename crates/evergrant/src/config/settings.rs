@@ -23,9 +23,9 @@ pub enum Key {
     EgressAllow,
     /// How much one credential may ask.
     RateLimit,
-    /// How long a provider's answer may take to begin.
+    /// How long connecting to a provider may take.
     ProxyConnectTimeout,
-    /// How long the proxy waits for a head.
+    /// How long a provider's answer may take to begin.
     ProxyHeadTimeout,
     /// How long a body may stand still.
     ProxyIdleTimeout,

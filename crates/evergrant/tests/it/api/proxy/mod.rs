@@ -2,6 +2,7 @@
 
 mod again;
 mod doubt;
+mod kept;
 mod limits;
 mod passing;
 mod placement;

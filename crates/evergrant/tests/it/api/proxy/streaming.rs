@@ -35,7 +35,7 @@ pub(super) fn endless() -> Body {
 }
 
 /// A request to the service on its socket, as its bytes.
-fn request(w: &World, start: &str, headers: &str) -> String {
+pub(super) fn request(w: &World, start: &str, headers: &str) -> String {
     let key = &w.t.key;
     format!("{start} HTTP/1.1\r\nhost: evergrant\r\nx-api-key: {key}\r\nlinked_account_id: {CUSTOMER}\r\n{headers}\r\n")
 }
