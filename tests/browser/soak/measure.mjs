@@ -43,8 +43,8 @@ export const forgotten = async (node) => Number(await node.psql(
 ));
 
 /**
- * Whether memory is flat: the mean of the second half of what comes after the warm-up (the first quarter) is at most a tenth
- * and 8 MiB above that of the first half.
+ * Whether memory is flat: the mean of the second half of what comes after the warm-up (the first quarter) is at most a twentieth
+ * and 2 MiB above that of the first half.
  * @param {number[]} samples
  */
 export function flat(samples) {
@@ -52,5 +52,5 @@ export function flat(samples) {
   const mean = (/** @type {number[]} */ all) => all.reduce((sum, one) => sum + one, 0) / Math.max(all.length, 1);
   const half = Math.floor(warm.length / 2);
   const [first, second] = [mean(warm.slice(0, half)), mean(warm.slice(half))];
-  return { first, second, ok: half > 0 && second <= first * 1.1 + 8 };
+  return { first, second, ok: half > 0 && second <= first * 1.05 + 2 };
 }
