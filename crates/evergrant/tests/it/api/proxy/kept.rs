@@ -116,7 +116,7 @@ async fn an_answer_that_begins_early_does_not_hold_up_the_request() {
         socket.write_all(&vec![b'q'; LARGE]).await.unwrap();
         let mut all = Vec::new();
         socket.read_to_end(&mut all).await.unwrap();
-        all.iter().filter(|byte| **byte == b'@').count()
+        all.ends_with(&vec![b'@'; LARGE])
     };
     let echo = async {
         let mut socket = provider.accept().await;
@@ -137,6 +137,6 @@ async fn an_answer_that_begins_early_does_not_hold_up_the_request() {
         };
         tokio::join!(answer, read);
     };
-    let (got, ()) = tokio::join!(caller, echo);
-    assert_eq!(got, LARGE);
+    let (is_whole, ()) = tokio::join!(caller, echo);
+    assert!(is_whole);
 }
