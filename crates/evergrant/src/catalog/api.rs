@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use evergrant_oauth::TemplateError;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use url::Url;
 
@@ -53,8 +53,8 @@ impl ApiBaseFromExtra {
 pub struct Api {
     /// Template over the input fields; no trailing slash.
     pub base_url: String,
-    /// Sent with every call, besides the credential.
-    #[serde(default)]
+    /// Sent with every call, besides the credential. Names in lower case.
+    #[serde(default, deserialize_with = "in_lower_case")]
     pub headers: BTreeMap<String, String>,
     /// Hosts besides the API's own to which redirects may be followed, without the credential: a name, a suffix that begins with
     /// a dot, or a name and a port.
@@ -67,10 +67,17 @@ pub struct Api {
 
 impl Api {
     /// The base that is the same for all customers, if it is.
-    pub(super) fn fixed_base(&self) -> Option<Url> {
+    pub(super) fn fixed_base(&self) -> Option<&Url> {
         let parsed = || (!self.base_url.contains('{')).then(|| Url::parse(&self.base_url).ok())?;
-        self.fixed_base.get_or_init(parsed).clone()
+        self.fixed_base.get_or_init(parsed).as_ref()
     }
+}
+
+fn in_lower_case<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let headers = BTreeMap::<String, String>::deserialize(from)?.into_iter();
+    Ok(headers
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .collect())
 }
 
 /// A call that truly needs the credential and changes nothing.

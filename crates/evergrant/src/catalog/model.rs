@@ -253,6 +253,13 @@ impl Application {
         }
     }
 
+    /// Where calls go, if neither the customer's values nor the token reply have a say in it.
+    #[must_use]
+    pub fn common_api_base(&self, auth_type: AuthType) -> Option<&url::Url> {
+        let named = auth_type == AuthType::OAuth2 && self.api_base_is_in_reply();
+        self.api.fixed_base().filter(|_| !named)
+    }
+
     /// Where calls go, without a slash at the end: as the token reply named it (`reply`, where the file says that it
     /// does), else as the file has it, with the customer's values filled in.
     pub fn api_base(
@@ -266,7 +273,7 @@ impl Application {
         match named.and_then(|extra| extra.resolve(reply?)) {
             Some(base) => Ok(base),
             None => match self.api.fixed_base() {
-                Some(base) => Ok(base),
+                Some(base) => Ok(base.clone()),
                 None => urls::expand(&self.api.base_url, self.inputs(auth_type), values),
             },
         }

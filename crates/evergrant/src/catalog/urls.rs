@@ -48,44 +48,55 @@ pub(super) fn parse(template: &str, fields: &[InputField]) -> Result<UrlTemplate
 
 /// Where one part of a credential goes in a call, filled in.
 #[derive(Debug, Clone)]
-pub enum Placed {
-    /// A header; `Bearer` and `Basic` come out as `authorization`.
-    Header(String, Secret),
+pub enum Placed<'a> {
+    /// A header, its name in lower case; `Bearer` and `Basic` come out as `authorization`.
+    Header(&'a str, Secret),
     /// A query parameter.
-    Query(String, Secret),
+    Query(&'a str, Secret),
 }
 
 impl Placement {
-    /// Fills the credential in. `None` when a value is missing.
+    /// Fills the credential in, with the value of each name. `None` when one is missing.
     #[must_use]
-    pub fn place(&self, values: &BTreeMap<String, Secret>) -> Option<Placed> {
+    pub fn place<'a>(&'a self, value_of: &dyn Fn(&str) -> Option<&'a str>) -> Option<Placed<'a>> {
         use base64::Engine as _;
-        let authorization = |text: String| Placed::Header("authorization".to_owned(), Secret::from(text));
+        use base64::engine::general_purpose::STANDARD;
+        let filled = |template| pieces(template, value_of);
         Some(match self {
-            Self::Bearer { token } => authorization(format!("Bearer {}", fill(token, values)?)),
-            Self::Basic { username, password } => {
-                let pair = format!("{}:{}", fill(username, values)?, fill(password, values)?);
-                authorization(format!(
-                    "Basic {}",
-                    base64::engine::general_purpose::STANDARD.encode(pair)
-                ))
+            Self::Bearer { token } => {
+                let value = joined([Some("Bearer ")].into_iter().chain(filled(token)))?;
+                Placed::Header("authorization", value)
             }
-            Self::Header { name, value } => Placed::Header(name.clone(), Secret::from(fill(value, values)?)),
-            Self::Query { name, value } => Placed::Query(name.clone(), Secret::from(fill(value, values)?)),
+            Self::Basic { username, password } => {
+                let pair = joined(filled(username).chain([Some(":")]).chain(filled(password)))?;
+                let value = ["Basic ", &STANDARD.encode(pair.expose())].concat();
+                Placed::Header("authorization", Secret::from(value))
+            }
+            Self::Header { name, value } => Placed::Header(name, joined(filled(value))?),
+            Self::Query { name, value } => Placed::Query(name, joined(filled(value))?),
         })
     }
 }
 
 /// A text with its `{name}`s replaced once: braces in a value stay what they are.
-fn fill(template: &str, values: &BTreeMap<String, Secret>) -> Option<String> {
-    let mut out = String::new();
-    let mut rest = template;
-    while let Some((literal, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}')?;
-        out.push_str(literal);
-        out.push_str(values.get(name)?.expose());
-        rest = after;
+fn pieces<'a>(
+    template: &'a str,
+    value_of: &dyn Fn(&str) -> Option<&'a str>,
+) -> impl Iterator<Item = Option<&'a str>> + Clone {
+    let mut parts = template.split('{');
+    let literal = parts.next();
+    let named = parts.flat_map(move |part| match part.split_once('}') {
+        Some((name, literal)) => [value_of(name), Some(literal)],
+        None => [None, None],
+    });
+    [literal].into_iter().chain(named)
+}
+
+/// The pieces as one text, if none is missing. Measured first: a text that grows leaves copies behind that nobody wipes.
+fn joined<'a>(pieces: impl Iterator<Item = Option<&'a str>> + Clone) -> Option<Secret> {
+    let mut text = String::with_capacity(pieces.clone().flatten().map(str::len).sum());
+    for piece in pieces {
+        text.push_str(piece?);
     }
-    out.push_str(rest);
-    Some(out)
+    Some(Secret::from(text))
 }

@@ -1,5 +1,6 @@
 //! A credential put where its application wants it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use evergrant_oauth::TemplateError;
@@ -14,18 +15,18 @@ use crate::secret::Secret;
 /// Where an application's API is for one connection, and what every call carries. It holds secrets and does not print.
 pub struct Access<'a> {
     /// The base of the API.
-    pub base: Url,
+    pub base: Cow<'a, Url>,
     /// Headers: the credential and what the application wants besides. Names in lower case.
-    pub headers: Vec<(String, Secret)>,
+    pub headers: Vec<(&'a str, Secret)>,
     /// Query parameters that carry the credential.
-    pub query: Vec<(String, Secret)>,
+    pub query: Vec<(&'a str, Secret)>,
     fields: &'a [InputField],
-    inputs: BTreeMap<String, String>,
+    credential: &'a Credential,
 }
 
 impl<'a> Access<'a> {
     /// Works out how to call `application` with `credential`.
-    pub fn of(application: &'a Application, credential: &Credential) -> Result<Self, Error> {
+    pub fn of(application: &'a Application, credential: &'a Credential) -> Result<Self, Error> {
         let (auth_type, placement) = match credential {
             Credential::OAuth2(_) => (
                 AuthType::OAuth2,
@@ -37,22 +38,22 @@ impl<'a> Access<'a> {
             ),
         };
         let placement = placement.ok_or_else(|| outgrown(application))?;
-        let (fields, inputs) = (application.inputs(auth_type), inputs_of(credential));
+        let fixed = &application.api.headers;
         let mut access = Self {
-            base: base(application, auth_type, credential, &inputs)?,
-            headers: Vec::new(),
+            base: base(application, auth_type, credential)?,
+            headers: Vec::with_capacity(fixed.len() + placement.len()),
             query: Vec::new(),
-            fields,
-            inputs,
+            fields: application.inputs(auth_type),
+            credential,
         };
-        let fixed = application.api.headers.iter();
+        let fixed = fixed.iter();
         access
             .headers
-            .extend(fixed.map(|(name, value)| (name.to_ascii_lowercase(), Secret::from(value.clone()))));
-        let values = values_of(credential);
+            .extend(fixed.map(|(name, value)| (name.as_str(), Secret::from(value.clone()))));
         for place in placement {
-            match place.place(&values).ok_or_else(|| outgrown(application))? {
-                Placed::Header(name, value) => access.headers.push((name.to_ascii_lowercase(), value)),
+            let placed = place.place(&|name| credential.value(name));
+            match placed.ok_or_else(|| outgrown(application))? {
+                Placed::Header(name, value) => access.headers.push((name, value)),
                 Placed::Query(name, value) => access.query.push((name, value)),
             }
         }
@@ -69,7 +70,8 @@ impl<'a> Access<'a> {
 
     /// The address of the application's probe, with the parameters that carry the credential.
     pub fn probe_url(&self, probe: &Probe) -> Result<Url, Error> {
-        let mut url = probe.address(&self.base, self.fields, &self.inputs).map_err(unfit)?;
+        let inputs = inputs_of(self.credential);
+        let mut url = probe.address(&self.base, self.fields, &inputs).map_err(unfit)?;
         for (name, value) in &self.query {
             url.query_pairs_mut().append_pair(name, value.expose());
         }
@@ -78,46 +80,33 @@ impl<'a> Access<'a> {
 }
 
 /// What the customer typed in, for addresses.
-fn inputs_of(credential: &Credential) -> BTreeMap<String, String> {
+fn inputs_of(credential: &Credential) -> Cow<'_, BTreeMap<String, String>> {
     match credential {
-        Credential::Keys(values) => values
-            .iter()
-            .map(|(name, value)| (name.clone(), value.expose().to_owned()))
-            .collect(),
-        Credential::OAuth2(tokens) => tokens.inputs.clone(),
-    }
-}
-
-/// The stored values by the names that placements use.
-fn values_of(credential: &Credential) -> BTreeMap<String, Secret> {
-    match credential {
-        Credential::Keys(values) => values.clone(),
-        Credential::OAuth2(tokens) => {
-            let inputs = tokens
-                .inputs
-                .iter()
-                .map(|(name, value)| (name.clone(), Secret::from(value.clone())));
-            inputs
-                .chain([("access_token".to_owned(), tokens.access_token.clone())])
-                .collect()
+        Credential::Keys(values) => {
+            let typed = values.iter();
+            Cow::Owned(
+                typed
+                    .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+                    .collect(),
+            )
         }
+        Credential::OAuth2(tokens) => Cow::Borrowed(&tokens.inputs),
     }
 }
 
 /// Where the API is: the token reply may have named it.
-fn base(
-    application: &Application,
-    auth_type: AuthType,
-    credential: &Credential,
-    inputs: &BTreeMap<String, String>,
-) -> Result<Url, Error> {
+fn base<'a>(application: &'a Application, auth_type: AuthType, credential: &Credential) -> Result<Cow<'a, Url>, Error> {
+    if let Some(base) = application.common_api_base(auth_type) {
+        return Ok(Cow::Borrowed(base));
+    }
     let reply: Option<Value> = match credential {
         Credential::OAuth2(tokens) if application.api_base_is_in_reply() => {
             serde_json::from_str(tokens.extras.expose()).ok()
         }
         Credential::OAuth2(_) | Credential::Keys(_) => None,
     };
-    application.api_base(auth_type, inputs, reply.as_ref()).map_err(unfit)
+    let base = application.api_base(auth_type, &inputs_of(credential), reply.as_ref());
+    base.map(Cow::Owned).map_err(unfit)
 }
 
 /// The application's file has changed since the customer connected.

@@ -1,8 +1,10 @@
 //! The credential of a connection: sealed at rest, a typed value for as short a time as possible.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -18,6 +20,17 @@ pub enum Credential {
     OAuth2(Tokens),
     /// Typed-in values, by the names of their fields. Any of them may be secret.
     Keys(BTreeMap<String, Secret>),
+}
+
+impl Credential {
+    /// A stored value by the name that placements use.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::Keys(values) => values.get(name).map(Secret::expose),
+            Self::OAuth2(tokens) if name == "access_token" => Some(tokens.access_token.expose()),
+            Self::OAuth2(tokens) => tokens.inputs.get(name).map(String::as_str),
+        }
+    }
 }
 
 /// The tokens of a grant, and what came with them.
@@ -71,10 +84,33 @@ pub fn seal(sealer: &Sealer, id: &ConnectionId, credential: &Credential) -> Seal
     sealer.seal(place(id), text.as_bytes())
 }
 
+/// Typed-in values as they are stored, each a secret from the moment it is read.
+struct Keys(BTreeMap<String, Secret>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Keys;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<_, String>()? {
+                    keys.insert(name, Secret::from(value));
+                }
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
 /// A credential as it is stored.
 #[derive(Deserialize)]
 struct Stored {
-    keys: Option<BTreeMap<String, String>>,
+    keys: Option<Keys>,
     access_token: Option<String>,
     refresh_token: Option<String>,
     scope: Option<Vec<String>>,
@@ -91,9 +127,8 @@ pub fn open(sealer: &Sealer, id: &ConnectionId, sealed: &Sealed) -> Result<Crede
         id: id.to_string(),
     };
     let stored: Stored = serde_json::from_slice(text.expose()).map_err(|_| corrupt())?;
-    if let Some(keys) = stored.keys {
-        let keys = keys.into_iter().map(|(name, value)| (name, Secret::from(value)));
-        return Ok(Credential::Keys(keys.collect()));
+    if let Some(Keys(values)) = stored.keys {
+        return Ok(Credential::Keys(values));
     }
     Ok(Credential::OAuth2(Tokens {
         access_token: stored.access_token.map(Secret::from).ok_or_else(corrupt)?,

@@ -44,7 +44,10 @@ fn request(application: &Application, credential: &Credential) -> Result<Option<
         request = request.header("content-type", Secret::from("application/json".to_owned()));
         request.body = Some(Secret::from(body.to_string()));
     }
-    request.headers.extend(access.headers);
+    let carried = access.headers.into_iter();
+    request
+        .headers
+        .extend(carried.map(|(name, value)| (name.to_owned(), value)));
     Ok(Some(request))
 }
 

@@ -179,7 +179,7 @@ impl Exchange {
         }
         Ok(Hop {
             method: self.method.clone(),
-            host: access.base.clone(),
+            host: access.base.as_ref().clone(),
             target: address(text)?,
             with_body: true,
             trusted: true,
@@ -195,7 +195,7 @@ impl Exchange {
         (application, access): (&Application, &Access<'_>),
     ) -> Option<Hop> {
         let from = hop.host.join(hop.target.as_str()).ok()?;
-        let place = (&application.api, &access.base);
+        let place = (&application.api, &*access.base);
         let found = redirect::read((answer.status(), answer.headers()), (&hop.method, &from), place)?;
         let Redirect {
             to,

@@ -14,7 +14,7 @@ pub(super) fn names(query: &str, name: &str) -> bool {
 }
 
 /// An address without the credential, which a redirect may have brought along: the next one may be another.
-pub(super) fn without_ours(text: &str, credential: &[(String, Secret)]) -> String {
+pub(super) fn without_ours(text: &str, credential: &[(&str, Secret)]) -> String {
     let Some((path, query)) = text.split_once('?').filter(|_| !credential.is_empty()) else {
         return text.to_owned();
     };
@@ -33,7 +33,7 @@ pub(super) fn without_ours(text: &str, credential: &[(String, Secret)]) -> Strin
 }
 
 /// Appends the credential to the query of an address, unless a redirect names its parameter.
-pub(super) fn append(text: &mut String, credential: &[(String, Secret)]) {
+pub(super) fn append(text: &mut String, credential: &[(&str, Secret)]) {
     for (name, value) in credential {
         let query = text.split_once('?').map(|(_, query)| query);
         let mut known = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
@@ -51,7 +51,7 @@ pub(super) fn append(text: &mut String, credential: &[(String, Secret)]) {
 const DEPTH: usize = 8;
 
 /// Whether a header tells a secret, however it is encoded.
-pub(super) fn holds(value: &HeaderValue, credential: &[(String, Secret)]) -> bool {
+pub(super) fn holds(value: &HeaderValue, credential: &[(&str, Secret)]) -> bool {
     let mut text = value.as_bytes().to_vec();
     for _ in 0..DEPTH {
         if credential
@@ -79,8 +79,8 @@ fn tells(text: &[u8], secret: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn credential() -> [(String, Secret); 1] {
-        [("api_key".to_owned(), Secret::from("k+y /%41".to_owned()))]
+    fn credential() -> [(&'static str, Secret); 1] {
+        [("api_key", Secret::from("k+y /%41".to_owned()))]
     }
 
     #[test]
@@ -97,7 +97,7 @@ mod tests {
         for told in ["https://x.example/", "/?k%2By", "/?k%2By+%2F%2542", "", "%", "%zz%"] {
             assert!(!holds(&told.parse().unwrap(), &credential()), "{told}");
         }
-        let nothing = [("api_key".to_owned(), Secret::from(String::new()))];
+        let nothing = [("api_key", Secret::from(String::new()))];
         assert!(!holds(&"/a".parse().unwrap(), &nothing));
     }
 

@@ -72,12 +72,17 @@ impl CredentialView {
         let connection = named.connection;
         let application = app.catalog.get(&connection.slug);
         let access = Access::of(application.ok_or(Error::NotFound("Application"))?, credential)?;
-        let shown = |(name, value): (String, Secret)| (name, value.expose().to_owned());
+        let shown = |(name, value): (&str, Secret)| (name.to_owned(), value.expose().to_owned());
         let values = match credential {
             Credential::OAuth2(tokens) => {
                 BTreeMap::from([("access_token".to_owned(), tokens.access_token.expose().to_owned())])
             }
-            Credential::Keys(values) => values.clone().into_iter().map(shown).collect(),
+            Credential::Keys(values) => {
+                let values = values.iter();
+                values
+                    .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+                    .collect()
+            }
         };
         Ok(Self {
             connection_id: connection.id.to_string(),
