@@ -43,11 +43,12 @@ impl Sealed {
         &self.0
     }
 
-    fn parts(&self) -> Option<(DataKeyId, &[u8], &[u8])> {
+    /// The id of its data key, the nonce, and the rest.
+    fn parts(&self) -> Option<(&[u8], &[u8], &[u8])> {
         let (&format, rest) = self.0.split_first()?;
         let (id, rest) = rest.split_at_checked(ID_LEN)?;
         let (nonce, body) = rest.split_at_checked(NONCE_LEN)?;
-        (format == FORMAT).then(|| (DataKeyId::trusted(crate::ids::hex(id)), nonce, body))
+        (format == FORMAT).then_some((id, nonce, body))
     }
 }
 
@@ -60,12 +61,18 @@ impl fmt::Debug for Sealed {
 /// An organisation's data key, unwrapped; it lives in memory only.
 pub struct DataKey {
     id: DataKeyId,
+    /// The id as sealed values name it.
+    raw_id: [u8; ID_LEN],
     key: LessSafeKey,
 }
 
 impl DataKey {
     pub(super) fn new(id: DataKeyId, key: LessSafeKey) -> Self {
-        Self { id, key }
+        Self {
+            raw_id: raw_id(&id),
+            id,
+            key,
+        }
     }
 
     /// Its name in the sealed values.
@@ -101,7 +108,7 @@ impl Sealer {
         let key = &self.keys[0];
         let mut out = Vec::with_capacity(1 + ID_LEN + NONCE_LEN + plain.len() + 16);
         out.push(FORMAT);
-        out.extend(raw_id(&key.id));
+        out.extend(key.raw_id);
         let mut nonce = [0_u8; NONCE_LEN];
         fill_random(&mut nonce);
         out.extend(nonce);
@@ -124,7 +131,7 @@ impl Sealer {
 
     fn try_open(&self, place: Place<'_>, sealed: &Sealed) -> Result<SecretBytes, DoesNotOpen> {
         let (id, nonce, body) = sealed.parts().ok_or(DoesNotOpen)?;
-        let key = self.keys.iter().find(|key| key.id == id).ok_or(DoesNotOpen)?;
+        let key = self.keys.iter().find(|key| key.raw_id == id).ok_or(DoesNotOpen)?;
         decrypt(&key.key, nonce, &self.bound_to(place), body).map(SecretBytes::of)
     }
 
