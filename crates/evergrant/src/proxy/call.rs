@@ -1,7 +1,7 @@
 //! What a caller asks, checked.
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, Method, Uri, header};
 
 use super::headers;
 use crate::catalog::AuthType;
@@ -15,13 +15,29 @@ pub const FOLLOW: HeaderName = HeaderName::from_static("x-evergrant-follow-redir
 /// How many redirects may be asked for.
 pub const MOST_REDIRECTS: u8 = 10;
 
+/// Where a call goes below the application's API: what the caller's address says, not copied.
+pub(super) struct Target {
+    uri: Uri,
+    /// Where in its path the slug ends.
+    behind_slug: usize,
+}
+
+impl Target {
+    /// Empty, or beginning with a slash.
+    pub(super) fn path(&self) -> &str {
+        self.uri.path().get(self.behind_slug..).unwrap_or_default()
+    }
+
+    /// Byte for byte.
+    pub(super) fn query(&self) -> Option<&str> {
+        self.uri.query()
+    }
+}
+
 /// One call. Its headers and query may be secret, so it does not print.
 pub struct Call {
     pub(super) method: Method,
-    /// What follows the slug: empty, or beginning with a slash.
-    pub(super) path: String,
-    /// Byte for byte.
-    pub(super) query: Option<String>,
+    pub(super) target: Target,
     /// Those that go on.
     pub(super) headers: HeaderMap,
     pub(super) body: Incoming,
@@ -32,8 +48,8 @@ pub struct Call {
 }
 
 impl Call {
-    /// Reads a request; `path` is what follows the slug, as it came in.
-    pub fn read(parts: Parts, path: &str, (body, limits): (Incoming, &Limits)) -> Result<Self, Error> {
+    /// Reads a request; `behind_slug` is where in its path the slug ends.
+    pub fn read(parts: Parts, behind_slug: usize, (body, limits): (Incoming, &Limits)) -> Result<Self, Error> {
         if matches!(parts.method, Method::CONNECT | Method::TRACE) {
             // TRACE sends back what it was sent: the credential.
             return Err(Error::invalid(format!("{} is not passed on", parts.method)));
@@ -44,7 +60,11 @@ impl Call {
                  this connection instead",
             ));
         }
-        path::check(path).map_err(|refused| Error::invalid(refused.to_string()))?;
+        let target = Target {
+            uri: parts.uri,
+            behind_slug,
+        };
+        path::check(target.path()).map_err(|refused| Error::invalid(refused.to_string()))?;
         let length = body.size_hint();
         if length.lower() > limits.request {
             return Err(Error::Call(CallFault::TooLarge));
@@ -60,8 +80,7 @@ impl Call {
         }
         Ok(Self {
             method: parts.method,
-            path: path.to_owned(),
-            query: parts.uri.query().map(str::to_owned),
+            target,
             headers,
             body,
             follow,

@@ -1,12 +1,14 @@
 //! One call, sent: the credential in its place, redirects followed as far as was asked.
 
+use std::mem;
+
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::call::Call;
+use super::call::{Call, Target};
 use super::compressed::offer_readable;
 use super::headers::{without_alike, without_body};
 use super::query;
@@ -20,11 +22,12 @@ use crate::error::{CallFault, Error};
 /// A call that can be sent, perhaps twice.
 pub(super) struct Exchange {
     method: Method,
-    path: String,
-    query: Option<String>,
+    target: Target,
     headers: HeaderMap,
     body: Upload,
     follow: u8,
+    /// Whether more than one request may be made of it.
+    kept: bool,
     /// Ends when the caller has hung up, where that does not end us anyway.
     gone: Option<CancellationToken>,
     /// Where redirects led, once it has been sent.
@@ -55,16 +58,16 @@ impl Exchange {
     /// Of a call. Its body is kept for a second sending only where `keep`, or a redirect, may need one.
     pub(super) fn new(app: &App, call: Call, keep: bool) -> Self {
         let limits = app.egress.limits();
-        let kept = if keep || call.follow > 0 { limits.kept } else { 0 };
+        let kept = keep || call.follow > 0;
         let mut headers = call.headers;
         offer_readable(&mut headers);
         Self {
             method: call.method,
-            path: call.path,
-            query: call.query,
+            target: call.target,
             headers,
-            body: Upload::new(call.body, (limits.request, kept)),
+            body: Upload::new(call.body, (limits.request, if kept { limits.kept } else { 0 })),
             follow: call.follow,
+            kept,
             gone: None,
             at: None,
             acted: false,
@@ -81,7 +84,7 @@ impl Exchange {
 
     /// Whether it can be sent again.
     pub(super) fn can_repeat(&self) -> bool {
-        self.at.as_ref().is_some_and(|hop| !hop.with_body) || self.body.is_whole()
+        self.kept && (self.at.as_ref().is_some_and(|hop| !hop.with_body) || self.body.is_whole())
     }
 
     /// What a caller is told of a failure: never that nothing was sent, where something was.
@@ -128,17 +131,18 @@ impl Exchange {
     }
 
     async fn once(
-        &self,
+        &mut self,
         app: &App,
         (application, access): (&Application, &Access<'_>),
         hop: &Hop,
     ) -> Result<Response<Download>, Error> {
         let none = Upload::NONE;
+        let headers = self.headers(hop, (application, access))?;
         let request = Streamed {
             method: hop.method.clone(),
             host: &hop.host,
             target: hop.target(access)?,
-            headers: self.headers(hop, (application, access))?,
+            headers,
             body: if hop.with_body { &self.body } else { &none },
         };
         let answer = match &self.gone {
@@ -152,8 +156,12 @@ impl Exchange {
         answer.map_err(|error| Error::Call(fault(error)))
     }
 
-    fn headers(&self, hop: &Hop, (application, access): (&Application, &Access<'_>)) -> Result<HeaderMap, Error> {
-        let mut headers = self.headers.clone();
+    fn headers(&mut self, hop: &Hop, (application, access): (&Application, &Access<'_>)) -> Result<HeaderMap, Error> {
+        let mut headers = if self.kept {
+            self.headers.clone()
+        } else {
+            mem::take(&mut self.headers)
+        };
         if !hop.with_body {
             without_body(&mut headers);
         }
@@ -164,19 +172,20 @@ impl Exchange {
     }
 
     fn first(&self, access: &Access<'_>) -> Result<Hop, Error> {
-        let mut text = access.base.path().trim_end_matches('/').to_owned() + &self.path;
-        if text.is_empty() {
-            text.push('/');
-        }
-        if let Some(query) = &self.query {
-            if access.query.iter().any(|(ours, _)| query::names(query, ours)) {
+        let base = access.base.path().trim_end_matches('/');
+        let path = match self.target.path() {
+            "" if base.is_empty() => "/",
+            path => path,
+        };
+        let text = match self.target.query() {
+            None => [base, path].concat(),
+            Some(query) if access.query.iter().any(|(ours, _)| query::names(query, ours)) => {
                 return Err(Error::invalid(
                     "the query must not hold the parameter in which this application takes its credential",
                 ));
             }
-            text.push('?');
-            text.push_str(query);
-        }
+            Some(query) => [base, path, "?", query].concat(),
+        };
         Ok(Hop {
             method: self.method.clone(),
             host: access.base.as_ref().clone(),

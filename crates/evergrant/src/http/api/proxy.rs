@@ -65,11 +65,12 @@ where
         return Err(Error::ScopeLacking(Scope::Write.as_str()));
     }
     let account = linked_account(&parts.headers)?;
-    let whole = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
-    let (slug, path) = whole.split_at(whole.find('/').unwrap_or(whole.len()));
+    let whole = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    let slug = whole.split_once('/').map_or(whole, |(slug, _)| slug);
+    let behind_slug = PREFIX.len() + slug.len();
     let application = application(app, &key.tenant, slug)?;
     let body = (Box::pin(FromCaller(body)) as _, app.egress.limits());
-    let call = Call::read(parts, path, body)?;
+    let call = Call::read(parts, behind_slug, body)?;
     let caller = Caller {
         tenant: &key.tenant,
         linked_account_id: &account,
