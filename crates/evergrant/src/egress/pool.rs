@@ -92,7 +92,8 @@ impl Pool {
         loop {
             let (mut line, is_new) = match self.shelf.take(origin) {
                 Some(line) => (line, false),
-                None => (self.connect(origin).await?, true),
+                // Boxed, since it is rare and large.
+                None => (Box::pin(self.connect(origin)).await?, true),
             };
             let answer = match line.ask(request).await {
                 Ok(answer) => answer,

@@ -147,6 +147,6 @@ mod tests {
             size(|(service, request): (Service, Request)| service.pass("", None, request)),
             size(|(gateway, request): (&'static Gateway, Request)| proxy::forward(gateway, request)),
         );
-        assert!(whole < 2 * 1024 && call < 8 * 1024, "{whole} and {call} bytes");
+        assert!(whole < 2 * 1024 && call < 6 * 1024, "{whole} and {call} bytes");
     }
 }
