@@ -22,14 +22,17 @@ pub(super) fn spared_until(app: &App, c: &Connection, why: Why) -> Option<Timest
         return None;
     }
     let (now, every) = (app.now(), give_or_take(app.probe_every, c));
-    let until = c.last_ok_at?.after(every);
-    (until > now.after(LEAST) && !is_turn(c, (now, every))).then_some(until)
+    // Not beyond its next turn, which would pass unused.
+    let until = c.last_ok_at?.after(every).min(next_turn(c, (now, every)));
+    (until > now.after(LEAST)).then_some(until)
 }
 
-/// Whether this is the one time in [`TURNS`]: each connection has its own.
-fn is_turn(c: &Connection, (now, every): (Timestamp, Duration)) -> bool {
+/// When the next one time in [`TURNS`] begins, or has begun: each connection has its own.
+fn next_turn(c: &Connection, (now, every): (Timestamp, Duration)) -> Timestamp {
     let millis = u64::try_from(now.as_millis()).unwrap_or_default();
-    let turn = millis / u64::try_from(every.as_millis()).unwrap_or(u64::MAX).max(1);
+    let length = u64::try_from(every.as_millis()).unwrap_or(u64::MAX).max(1);
+    let turn = millis / length;
     let own = c.id.as_str().bytes().fold(0_u64, |sum, byte| sum + u64::from(byte));
-    turn % TURNS == own % TURNS
+    let ahead = (own % TURNS + TURNS - turn % TURNS) % TURNS;
+    Timestamp::from_millis(i64::try_from((turn + ahead).saturating_mul(length)).unwrap_or(i64::MAX))
 }
