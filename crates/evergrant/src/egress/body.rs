@@ -255,6 +255,8 @@ pub struct Download {
     /// Set while nothing comes.
     waiting: Option<Pin<Box<Sleep>>>,
     fault: Option<DownloadFault>,
+    /// Whether what came before the fault has had its turn.
+    is_announced: bool,
     /// Whether the length of the body is that of the answer: not for `HEAD`.
     has_length: bool,
 }
@@ -268,6 +270,7 @@ impl Download {
             patience,
             waiting: None,
             fault: None,
+            is_announced: false,
             has_length,
         }
     }
@@ -337,14 +340,21 @@ impl Body for Download {
         if let Some(bytes) = self.seen.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
-        let read = match self.fault.take() {
-            Some(fault) => Some(Err(fault)),
-            None => ready!(self.read(context)),
+        let fault = match self.fault {
+            Some(fault) => fault,
+            None => match ready!(self.read(context)) {
+                Some(Err(fault)) => *self.fault.insert(fault),
+                read => return Poll::Ready(read.map(|read| read.map(Frame::data))),
+            },
         };
-        if let Some(Err(fault)) = &read {
-            tracing::info!(%fault, "a provider's answer was cut off");
+        // hyper sends nothing more once a body has failed: what came before, the head above all, goes out first.
+        if !std::mem::replace(&mut self.is_announced, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
-        Poll::Ready(read.map(|read| read.map(Frame::data)))
+        tracing::info!(%fault, "a provider's answer was cut off");
+        self.fault = None;
+        Poll::Ready(Some(Err(fault)))
     }
 
     fn is_end_stream(&self) -> bool {

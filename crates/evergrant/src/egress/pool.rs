@@ -151,6 +151,17 @@ impl Line {
         .await
     }
 
+    /// Lets a task of its own drive it to its end, which comes once what is under way has been sent and answered.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what shutdown waits for is the answer on its way to the caller"
+    )]
+    fn go_on_alone(self) {
+        if let Some(link) = self.link {
+            drop(tokio::spawn(link));
+        }
+    }
+
     /// Whether another request can be sent, as far as is known here.
     fn is_free(&mut self) -> bool {
         // Reads what has come meanwhile: its end, if it has ended.
@@ -175,7 +186,8 @@ impl Shelf {
 
     fn put(&self, origin: String, mut line: Line) {
         if !line.is_free() {
-            return;
+            // It may still have the rest of a request to send.
+            return line.go_on_alone();
         }
         line.since = Instant::now();
         let mut kept = self.lock();
@@ -218,14 +230,9 @@ pub(super) struct Arriving {
 
 impl Arriving {
     /// Lets a task of its own drive the connection, which is then not used again.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it ends with the answer, which shutdown waits for"
-    )]
     pub(super) fn apart(&mut self) {
-        let line = self.of.take().map(|(line, _)| line);
-        if let Some(link) = line.and_then(|line| line.link) {
-            drop(tokio::spawn(link));
+        if let Some((line, _)) = self.of.take() {
+            line.go_on_alone();
         }
     }
 }

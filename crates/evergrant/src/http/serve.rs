@@ -103,17 +103,24 @@ async fn connection(
     let (mut told, mut is_told) = (pin!(told), false);
     let mut quiet = Quiet::of(requests, quiet);
     let ended = poll_fn(|context| {
-        if !is_told && told.as_mut().poll(context).is_ready() {
-            is_told = true;
-            served.as_mut().graceful_shutdown();
+        // First, so that a request that has come meanwhile is begun.
+        let polled = served.as_mut().poll(context);
+        if polled.is_ready() {
+            return polled;
         }
+        let mut is_over = !is_told && told.as_mut().poll(context).is_ready();
+        is_told |= is_over;
         while let Poll::Ready(still) = quiet.poll(context) {
             match still {
                 Still::Busy => {}
-                Still::Idle => served.as_mut().graceful_shutdown(),
+                Still::Idle => is_over = true,
                 Still::Stuck => return Poll::Ready(Ok(())),
             }
         }
+        if !is_over {
+            return Poll::Pending;
+        }
+        served.as_mut().graceful_shutdown();
         served.as_mut().poll(context)
     });
     if let Err(error) = ended.await {
@@ -150,16 +157,18 @@ struct Quiet {
     requests: Arc<Requests>,
     ticks: tokio::time::Interval,
     begun: usize,
+    under_way: usize,
     was_idle: bool,
 }
 
-/// How quiet it has been.
+/// How quiet it has been since the last look.
 enum Still {
     /// A request began, or is under way.
     Busy,
     /// No request began, and none is under way.
     Idle,
-    /// The same the last time, and the connection, though asked, has not ended.
+    /// The same the last time, and the connection, though asked, has not ended: the head of its first request never does. Where
+    /// a request has ever begun, it is the end of an answer that its reader takes slowly.
     Stuck,
 }
 
@@ -173,6 +182,7 @@ impl Quiet {
             requests,
             ticks,
             begun: 0,
+            under_way: 0,
             was_idle: false,
         }
     }
@@ -180,12 +190,13 @@ impl Quiet {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Still> {
         ready!(self.ticks.poll_tick(context));
         let begun = self.requests.begun.load(Ordering::Relaxed);
-        let is_idle = begun == self.begun && self.requests.under_way.load(Ordering::Relaxed) == 0;
-        self.begun = begun;
+        let under_way = self.requests.under_way.load(Ordering::Relaxed);
+        let is_idle = begun == self.begun && under_way == 0 && self.under_way == 0;
+        (self.begun, self.under_way) = (begun, under_way);
         Poll::Ready(match (is_idle, std::mem::replace(&mut self.was_idle, is_idle)) {
             (false, _) => Still::Busy,
-            (true, false) => Still::Idle,
-            (true, true) => Still::Stuck,
+            (true, true) if begun == 0 => Still::Stuck,
+            (true, _) => Still::Idle,
         })
     }
 }
