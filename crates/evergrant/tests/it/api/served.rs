@@ -17,7 +17,10 @@ use crate::support::{TestApp, TestDatabase};
 /// How long nothing may happen where a test waits for its end.
 const BRIEF: Duration = Duration::from_millis(20);
 
-/// The service on a socket, with routes of ours besides: `/nothing`, and `/slow`, which says that it began and waits to go on.
+/// More than the buffers on the way can hold.
+const LARGE: usize = 32 * 1024 * 1024;
+
+/// The service on a socket, with routes of ours besides: `/nothing`, `/large`, and `/slow`, which says that it began and waits to go on.
 struct Served {
     _t: TestApp,
     address: String,
@@ -40,6 +43,7 @@ async fn served(quiet: Duration) -> Served {
     };
     let besides = Router::new()
         .route("/nothing", get(async || {}))
+        .route("/large", get(async || "x".repeat(LARGE)))
         .route("/slow", get(slow));
     let service = router(t.app.clone()).around_the_rest(|rest| besides.fallback_service(rest));
     let stop = CancellationToken::new();
@@ -110,6 +114,19 @@ async fn an_answer_that_takes_long_is_waited_for() {
     it.go_on.add_permits(1);
     let text = rest(busy).await;
     assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("finished"), "{text}");
+}
+
+/// The answer is in one piece, which counts as handed over as soon as its first byte is.
+#[tokio::test]
+async fn an_answer_that_is_read_late_comes_whole() {
+    let it = served(BRIEF).await;
+    let mut late = it.connected(&ask("/large")).await;
+    head(&mut late).await;
+    // Each of them is quiet twice before it is closed.
+    for _ in 0..3 {
+        assert_eq!(rest(it.connected("GET /n").await).await, "");
+    }
+    assert_eq!(rest(late).await.len(), LARGE);
 }
 
 #[tokio::test]
