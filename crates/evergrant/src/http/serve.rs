@@ -1,7 +1,7 @@
 //! Connections from outside: accepted, served, and ended in good order.
 //!
-//! Each is one task. A request is cut off neither by a stop nor by quiet: both are told to the connection, which ends when what is
-//! under way on it has been answered. What it waits for besides its own socket is its own, so that a thousand busy connections
+//! Each is one task. A request whose head has been read is cut off neither by a stop nor by quiet: both are told to the connection,
+//! which ends when what is under way on it has been answered. What it waits for besides its own socket is its own, so that a thousand busy connections
 //! share no lock.
 
 use std::collections::HashMap;
